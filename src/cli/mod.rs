@@ -1,0 +1,1 @@
+//! The command line: arguments, rendering, pager, progress, error reports and exit codes.

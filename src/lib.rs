@@ -1,0 +1,8 @@
+//! Graft: Git for SQLite database files.
+
+pub mod cli;
+pub mod model;
+pub mod repo;
+pub mod sqlite;
+pub mod store;
+pub mod util;

@@ -1,0 +1,3 @@
+//! The `graft` binary.
+
+fn main() {}

@@ -1,0 +1,110 @@
+//! Paths of tracked files: UTF-8, relative to the top of the worktree, `/` between parts.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Why a text cannot be the path of a tracked file.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RepoPathError {
+    /// The path is empty.
+    #[error("the path is empty")]
+    Empty,
+    /// The path is not valid UTF-8.
+    #[error("the path is not valid UTF-8: {0}")]
+    NotUtf8(String),
+    /// The path has a part such as `..`, an empty part, or begins with `/`.
+    #[error("'{0}' is not a plain path inside the repository")]
+    NotPlain(String),
+    /// The path lies in a folder that Graft or Git keeps for itself.
+    #[error("'{0}' lies in a folder that is never tracked")]
+    Reserved(String),
+}
+
+/// A validated path of a tracked file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RepoPath(String);
+
+impl RepoPath {
+    /// Validates a path in its stored form.
+    pub fn new(path: &str) -> Result<Self, RepoPathError> {
+        if path.is_empty() {
+            return Err(RepoPathError::Empty);
+        }
+        for part in path.split('/') {
+            match part {
+                "" | "." | ".." => return Err(RepoPathError::NotPlain(path.to_owned())),
+                ".graft" | ".git" => return Err(RepoPathError::Reserved(path.to_owned())),
+                _ if part.contains('\0') => return Err(RepoPathError::NotPlain(path.to_owned())),
+                _ => {}
+            }
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Converts a relative file system path without `.` and `..`.
+    pub fn from_path(path: &Path) -> Result<Self, RepoPathError> {
+        let mut text = String::new();
+        for part in path.components() {
+            let Component::Normal(part) = part else {
+                return Err(RepoPathError::NotPlain(path.display().to_string()));
+            };
+            let part = part.to_str().ok_or_else(|| RepoPathError::NotUtf8(path.display().to_string()))?;
+            if !text.is_empty() {
+                text.push('/');
+            }
+            text.push_str(part);
+        }
+        Self::new(&text)
+    }
+
+    /// Returns the path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns where the file is below `top`.
+    pub fn under(&self, top: &Path) -> PathBuf {
+        top.join(&self.0)
+    }
+
+    /// Tells whether this is `dir` or lies below it; every path lies below `""`.
+    pub fn is_within(&self, dir: &str) -> bool {
+        dir.is_empty() || self.0.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RepoPath {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_pass() {
+        for bad in ["", "/a", "a//b", "a/../b", "./a", "a/", "x/.git/y", ".graft"] {
+            assert!(RepoPath::new(bad).is_err(), "{bad}");
+        }
+        let path = RepoPath::from_path(Path::new("data/app.db")).expect("plain");
+        assert!(path.is_within("data") && path.is_within("") && path.is_within("data/app.db"));
+        assert!(!path.is_within("dat"));
+    }
+}

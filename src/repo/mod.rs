@@ -1,0 +1,1 @@
+//! Git-like operations over the storage log: refs, index, revspecs, status, commit, checkout and the rest.
