@@ -1,1 +1,4 @@
 //! Git-like operations over the storage log: refs, index, revspecs, status, commit, checkout and the rest.
+
+pub mod fingerprint;
+pub mod objects;
