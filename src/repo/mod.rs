@@ -1,4 +1,5 @@
 //! Git-like operations over the storage log: refs, index, revspecs, status, commit, checkout and the rest.
 
 pub mod fingerprint;
+pub mod index;
 pub mod objects;
