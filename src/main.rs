@@ -1,3 +1,5 @@
 //! The `graft` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    graft::cli::main()
+}

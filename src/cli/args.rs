@@ -1,0 +1,267 @@
+//! The command line as a value: global options, the commands in their groups, and what is done to arguments before parsing.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
+
+use super::commands::{Command, GROUPS};
+use super::style;
+
+/// Git for SQLite database files.
+///
+/// Graft gives ordinary SQLite database files a history of commits. The files stay where they are and stay ordinary: any
+/// program reads and writes them while Graft watches from the side. Its commands and options are Git's wherever Git has
+/// them.
+#[derive(Parser, Debug)]
+#[command(
+    name = "graft",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "See 'graft help <command>' for one command, and 'graft demo' for a tour.",
+    after_long_help = "EXIT STATUS\n    0    done\n    1    the answer is \"no\": nothing to commit, problems found by fsck\n    2    the \
+                       command line is wrong\n    128  failed\n    130  interrupted\n\nSee 'graft help <command>' for one command, and \
+                       'graft demo' for a tour."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Run as if started in DIR; several add up.
+    #[arg(short = 'C', value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: Vec<PathBuf>,
+
+    /// Set a configuration value for this run only.
+    #[arg(short = 'c', value_name = "KEY=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
+
+    /// Print results only, no messages.
+    #[arg(short, long, global = true, hide_short_help = true)]
+    pub quiet: bool,
+
+    /// Say more, and log what happens to standard error; -vv and -vvv log more still.
+    ///
+    /// The environment variable GRAFT_LOG chooses by module, as in `GRAFT_LOG=graft::store=trace`.
+    #[arg(short, long, global = true, action = ArgAction::Count, hide_short_help = true)]
+    pub verbose: u8,
+
+    /// How log lines on standard error are written.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_short_help = true)]
+    pub log_format: LogFormat,
+
+    /// Print one JSON object, or one per line where the output is a stream.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub json: bool,
+
+    /// When to use colour.
+    ///
+    /// `auto` means on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
+    pub color: When,
+
+    /// Do not show long output through a pager.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_pager: bool,
+
+    /// Do not show progress bars.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_progress: bool,
+
+    /// Wait this long for another Graft process to finish with the repository.
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "GRAFT_LOCK_TIMEOUT",
+        hide_env_values = true,
+        hide_short_help = true
+    )]
+    pub lock_timeout: Option<u64>,
+
+    /// Wait this long for another program's lock on a database.
+    #[arg(
+        long,
+        global = true,
+        value_name = "MILLISECONDS",
+        env = "GRAFT_BUSY_TIMEOUT_MS",
+        hide_env_values = true,
+        hide_short_help = true
+    )]
+    pub busy_timeout: Option<u64>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always, even into a file
+    Always,
+    /// Never
+    Never,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people
+    #[default]
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Parses `key=value`; a key alone means `true`, as in Git.
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, "true"));
+    if !key.contains('.') {
+        return Err("a configuration key has a section, as in user.name=Ada".to_owned());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Global options that matter before the command line is known to be right.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Early {
+    /// `--color`.
+    pub color: When,
+    /// `--json`.
+    pub json: bool,
+    /// `--no-pager`.
+    pub no_pager: bool,
+}
+
+impl Early {
+    /// Looks for the options in arguments that may turn out to be wrong.
+    pub fn scan(argv: &[OsString]) -> Self {
+        let mut early = Self::default();
+        let words: Vec<&str> = argv.iter().skip(1).map_while(|a| a.to_str()).take_while(|a| *a != "--").collect();
+        for (i, word) in words.iter().enumerate() {
+            let color = match word.strip_prefix("--color") {
+                Some("") => words.get(i + 1).copied(),
+                Some(rest) => rest.strip_prefix('='),
+                None => None,
+            };
+            if let Some(when) = color.and_then(|c| When::from_str(c, false).ok()) {
+                early.color = when;
+            }
+            early.json |= *word == "--json";
+            early.no_pager |= *word == "--no-pager";
+        }
+        early
+    }
+}
+
+/// Rewrites what clap cannot express: `log -5` becomes `log -n5`.
+pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
+    let counts = |a: &OsString| a == "log" || a == "show";
+    let Some(command) = argv.iter().position(counts) else { return argv };
+    let mut before_paths = true;
+    let number = |a: &str| {
+        a.strip_prefix('-').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+    };
+    let rewrite = |(i, arg): (usize, OsString)| {
+        before_paths &= arg != "--";
+        match arg.to_str().and_then(number) {
+            Some(n) if before_paths && i > command => format!("-n{n}").into(),
+            _ => arg,
+        }
+    };
+    argv.into_iter().enumerate().map(rewrite).collect()
+}
+
+/// Parses a command line, the program's name first.
+pub fn parse(argv: Vec<OsString>, color: When) -> Result<Cli, clap::Error> {
+    let matches = command().color(color.into()).try_get_matches_from(argv)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Returns the whole command line with its help texts, commands listed in their groups.
+pub fn command() -> clap::Command {
+    let bare = Cli::command();
+    let mut list = String::new();
+    for (title, names) in GROUPS {
+        list.push_str(&format!("\n{}{title}{}\n", style::HELP.get_header(), style::HELP.get_header().render_reset()));
+        for name in *names {
+            let about =
+                bare.find_subcommand(name).and_then(|c| c.get_about()).map(|a| a.to_string()).unwrap_or_default();
+            let literal = style::HELP.get_literal();
+            list.push_str(&format!("  {literal}{name:<11}{literal:#} {about}\n"));
+        }
+    }
+    let template = format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{{options}}{{after-help}}");
+    let shared: Vec<clap::Arg> = bare.get_arguments().filter(|a| a.is_global_set()).cloned().collect();
+    bare.styles(style::HELP).help_template(template).mut_subcommands(|c| without_shared_help(c, &shared))
+}
+
+/// Keeps the options of every command out of a command's own help; 'graft help' shows them.
+fn without_shared_help(command: clap::Command, shared: &[clap::Arg]) -> clap::Command {
+    command
+        .args(shared.iter().map(|arg| arg.clone().hide(true)))
+        .help_template(
+            "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}\n\nSee 'graft help' for the options of every command.",
+        )
+        .mut_subcommands(|c| without_shared_help(c, shared))
+}
+
+impl From<When> for clap::ColorChoice {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::Always => Self::Always,
+            When::Never => Self::Never,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn definitions_are_consistent_and_every_command_is_listed_once() {
+        command().debug_assert();
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut known: Vec<String> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        listed.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(listed, known);
+    }
+
+    #[test]
+    fn a_number_becomes_a_count_only_before_paths_of_log_and_show() {
+        assert_eq!(expand(words("graft log -5 -- -6")), words("graft log -n5 -- -6"));
+        assert_eq!(expand(words("graft add -5")), words("graft add -5"));
+    }
+
+    #[test]
+    fn early_options_are_found_in_wrong_lines() {
+        let early = Early::scan(&words("graft nonsense --color never --json -- --no-pager"));
+        assert_eq!((early.color, early.json, early.no_pager), (When::Never, true, false));
+        assert_eq!(Early::scan(&words("graft --color=always x")).color, When::Always);
+    }
+
+    #[test]
+    fn settings_have_a_section() {
+        assert_eq!(setting("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
+        assert_eq!(setting("a.b"), Ok(("a.b".to_owned(), "true".to_owned())));
+        assert!(setting("ab=c").is_err());
+    }
+}

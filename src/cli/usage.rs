@@ -1,0 +1,108 @@
+//! Wrong command lines, and help asked for on one: what clap says, in the layout of every other message.
+
+use std::io::{IsTerminal, Write};
+
+use clap::error::ErrorKind;
+
+use super::args::Early;
+use super::error::{self, Failure, exit};
+use super::pager::{self, Pager};
+
+/// Prints help to standard output or the complaint to standard error, and returns the exit code.
+pub fn report(error: &clap::Error, early: &Early) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => show(error, early),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Standard error may be closed; there is nobody left to tell.
+            let _ = error.print();
+            exit::USAGE
+        }
+        _ => error::print(&explain(&error.render().to_string()), early.color, early.json),
+    }
+}
+
+fn show(error: &clap::Error, early: &Early) -> u8 {
+    let text = error.render();
+    let rows = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
+    let long = text.to_string().lines().count() >= rows;
+    if long && !early.no_pager && std::io::stdout().is_terminal() {
+        let configured = pager::choose(&|name| std::env::var(name).ok(), None);
+        if let Some(mut pager) = configured.and_then(|command| Pager::start(&command).ok()) {
+            // A reader who leaves before the end has seen enough.
+            let _ = write!(pager, "{}", text.ansi());
+            pager.wait();
+            return exit::DONE;
+        }
+    }
+    match error.print() {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => exit::FAILED,
+        _ => exit::DONE,
+    }
+}
+
+/// Turns clap's paragraphs (`error: …`, `  tip: …`, `Usage: …`) into a message and a line of help.
+fn explain(text: &str) -> Failure {
+    let mut message = Vec::new();
+    let (mut tips, mut usage) = (Vec::new(), None);
+    for line in text.lines().map(str::trim) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            tips.push(
+                tip.replace("a similar subcommand exists: ", "did you mean ")
+                    .replace("a similar argument exists: ", "did you mean ")
+                    .replace("a similar value exists: ", "did you mean "),
+            );
+        } else if let Some(line) = line.strip_prefix("Usage: ") {
+            usage = Some(format!("usage: {line}"));
+        } else if usage.is_none() && tips.is_empty() && !line.is_empty() && !line.starts_with("For more information") {
+            message.push(
+                line.strip_prefix("error: ").unwrap_or(line).replace("unrecognized subcommand", "there is no command"),
+            );
+        }
+    }
+    let failure = Failure::usage(message.join(" "));
+    match (tips.is_empty(), usage) {
+        (false, _) => failure.help(tips.iter().map(|t| question(t)).collect::<Vec<_>>().join("; ")),
+        (true, Some(usage)) => failure.help(usage),
+        (true, None) => failure.help("'graft help' lists the commands"),
+    }
+}
+
+fn question(tip: &str) -> String {
+    if tip.starts_with("did you mean") { format!("{tip}?") } else { tip.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args;
+    use super::*;
+
+    fn complaint(line: &str) -> String {
+        let argv = line.split(' ').map(Into::into).collect();
+        let error = args::parse(argv, args::When::Never).expect_err("a wrong line");
+        error::plain(&explain(&error.render().to_string()))
+    }
+
+    #[test]
+    fn wrong_lines_are_answered_with_what_was_meant() {
+        assert_eq!(
+            complaint("graft completion bash"),
+            "error: there is no command 'completion'\nhelp: did you mean 'completions'?\n"
+        );
+        assert_eq!(
+            complaint("graft completions --jsno bash"),
+            "error: unexpected argument '--jsno' found\nhelp: did you mean '--json'?\n"
+        );
+        assert_eq!(
+            complaint("graft completions"),
+            "error: the following required arguments were not provided: <SHELL>\nhelp: usage: graft completions <SHELL>\n"
+        );
+        assert_eq!(
+            complaint("graft completions bahs"),
+            "error: invalid value 'bahs' for '<SHELL>' [possible values: bash, elvish, fish, powershell, zsh]\nhelp: did you mean 'bash'?\n"
+        );
+        assert!(
+            complaint("graft -c nonsense completions bash")
+                .starts_with("error: invalid value 'nonsense' for '-c <KEY=VALUE>': a conf")
+        );
+    }
+}
