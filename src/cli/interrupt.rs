@@ -1,11 +1,22 @@
 //! Ctrl-C: exit code 130 and no temporary file left behind.
+//!
+//! The first one asks the running operation to stop and waits for it as long as it shows signs of life; then, or at the
+//! second one, temporary files are removed and the process ends. What was committed until then stays; nothing else does.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::error::exit;
+use crate::util::{fs, interrupt};
 
-/// How many things run in front that take Ctrl-C themselves: an editor, a pager.
+/// How many programs run in front that take Ctrl-C themselves: an editor, a pager.
 static IGNORED: AtomicUsize = AtomicUsize::new(0);
+
+/// How long an operation may take to notice that it should stop.
+const NOTICE: Duration = Duration::from_millis(300);
+
+/// How long an operation that noticed may take to clean up.
+const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// Ctrl-C means nothing to Graft while this lives.
 pub struct Ignored(());
@@ -28,8 +39,26 @@ impl Drop for Ignored {
 pub fn install_handler() {
     // Without a handler the process still dies of the signal.
     let _ = ctrlc::set_handler(|| {
-        if IGNORED.load(Ordering::SeqCst) == 0 {
-            std::process::exit(exit::INTERRUPTED.into());
+        if IGNORED.load(Ordering::SeqCst) > 0 {
+            return;
         }
+        if interrupt::requested() {
+            end();
+        }
+        interrupt::request();
+        // A thread of its own, because the second Ctrl-C arrives on this one.
+        std::thread::spawn(|| {
+            let asked = Instant::now();
+            let stopping = || interrupt::noticed() || interrupt::idle() < NOTICE || asked.elapsed() < NOTICE;
+            while stopping() && asked.elapsed() < CLEAN_UP {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            end();
+        });
     });
+}
+
+fn end() -> ! {
+    fs::remove_living_temp_files();
+    std::process::exit(exit::INTERRUPTED.into())
 }

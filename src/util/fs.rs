@@ -7,8 +7,17 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::random;
+
+/// The temporary files of this process, for [`remove_living_temp_files`].
+static LIVING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn living() -> MutexGuard<'static, Vec<PathBuf>> {
+    // A list of paths is whole after every single step of its changes.
+    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A file being written under a temporary name; removed when dropped before [`TempFile::persist`].
 ///
@@ -25,7 +34,10 @@ impl TempFile {
         crash::point();
         let name: String = random::bytes::<8>().iter().map(|b| format!("{b:02x}")).collect();
         let path = dir.join(format!("tmp-{name}"));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        // Known before it exists, so that an interruption between the two leaves nothing.
+        living().push(path.clone());
+        let opened = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = opened.inspect_err(|_| living().retain(|p| *p != path))?;
         // A file system without locks costs only the early clean-up of leftovers.
         let _ = file.try_lock();
         Ok(Self { file, path, persisted: false })
@@ -81,6 +93,7 @@ impl Drop for TempFile {
         if !self.persisted {
             let _ = fs::remove_file(&self.path);
         }
+        living().retain(|p| *p != self.path);
     }
 }
 
@@ -171,6 +184,13 @@ pub fn remove_stale(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes the temporary files of this process; for an end of the process that runs no destructors.
+pub fn remove_living_temp_files() {
+    for path in living().drain(..) {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Notes the number of crash points passed, if the environment asks for it.
 pub fn report_crash_points() {
     crash::report();
@@ -240,5 +260,9 @@ mod tests {
         let kept = TempFile::create_in(dir.path()).expect("create");
         remove_stale(dir.path()).expect("clean");
         assert!(kept.path().exists(), "a living temporary file stays");
+        assert!(living().iter().any(|p| p == kept.path()));
+        let gone = kept.path().to_owned();
+        drop(kept);
+        assert!(!living().contains(&gone) && !gone.exists());
     }
 }

@@ -1,5 +1,6 @@
-//! Small things that know nothing of Graft: durable file writes, the process lock, clocks and randomness.
+//! Small things that know nothing of Graft: durable file writes, the process lock, interruption, clocks and randomness.
 
 pub mod fs;
+pub mod interrupt;
 pub mod lock;
 pub mod random;
