@@ -138,6 +138,12 @@ impl FromIterator<PageIdx> for PageSet {
     }
 }
 
+impl Extend<PageIdx> for PageSet {
+    fn extend<I: IntoIterator<Item = PageIdx>>(&mut self, pages: I) {
+        self.0.extend(pages.into_iter().map(PageIdx::get));
+    }
+}
+
 /// Writes the runs: `1-4 9 12-13`.
 impl fmt::Display for PageSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,1 +1,304 @@
 //! The LSN storage log: segments, packs, the index that finds things in them, and snapshots over it all.
+//!
+//! Knows nothing of SQLite, refs or branches: it versions volumes of plain pages.
+//!
+//! ```
+//! use graft::model::{FileKind, PageIdx, PAGE_SIZE};
+//! use graft::store::{NewState, OpenSnapshot, Purpose, Store, StoreOptions, Transaction, read_page};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let store = Store::create(dir.path(), StoreOptions::default())?;
+//! let lock = store.lock()?;
+//!
+//! // Write page 1000 of an empty volume: its page count becomes 1000.
+//! let page = PageIdx::new(1000).expect("from 1");
+//! let mut ingest = store.ingest(None, None, Purpose::Store)?;
+//! let _ = ingest.push(page, vec![7; PAGE_SIZE]);
+//! let mut tx = Transaction::new(&store, &lock);
+//! let byte_len = 1000 * PAGE_SIZE as u64;
+//! let state = NewState { volume: store.new_volume_id(), kind: FileKind::Opaque, byte_len, base: None };
+//! let snapshot = tx.append(state, ingest.finish()?)?;
+//! let id = tx.add_object(&snapshot);
+//! tx.publish()?;
+//!
+//! let open = store.open_snapshot(store.object(&id)?.decode()?)?;
+//! assert_eq!(open.snapshot().page_count, 1000);
+//! assert_eq!(read_page(&open, page)?, [7; PAGE_SIZE]);
+//! assert_eq!(read_page(&open, PageIdx::FIRST)?, [0; PAGE_SIZE]);
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! ```
+
+mod append;
+mod container;
+mod entries;
+mod error;
+mod index;
+mod ingest;
+mod open_snapshot;
+mod pack;
+mod page_diff;
+mod paths;
+mod rebuild;
+mod segment;
+mod segment_writer;
+mod shelf;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+
+pub use append::{MAX_LISTED, NewState, Transaction};
+pub use entries::{Placement, VolumeRecord};
+pub use error::{Result, StoreError};
+pub use ingest::{Ingest, Ingested, Purpose, SamePage1};
+pub use open_snapshot::{LoadedCommit, OpenSnapshot, read_page};
+pub use page_diff::differing_pages;
+pub use shelf::OnWait;
+pub use verify::Finding;
+
+use crate::model::page_map::{MapChunk, Origin, PageMap};
+use crate::model::{
+    ChunkId, CommitHash, IdPrefix, ObjectId, PageMapId, RawObject, SegmentId, Snapshot, VolumeId, cbor,
+};
+use crate::util::lock::FileLock;
+use crate::util::{fs as durable, random};
+use entries::{Keyspace, LogEntry, MapPlace, ObjectPlace, log_key};
+use index::Index;
+use segment::Segment;
+
+/// Decompressed frames kept in memory (64 KiB each).
+const FRAMES_KEPT: usize = 256;
+/// Open segments kept.
+const SEGMENTS_KEPT: usize = 128;
+/// Page map chunks kept in memory.
+const CHUNKS_KEPT: usize = 256;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// How long to wait for other processes.
+    pub lock_timeout: Duration,
+    /// Receives what the user should know: whom we wait for, that the index is rebuilt.
+    pub on_notice: OnWait,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { lock_timeout: Duration::from_secs(30), on_notice: Arc::new(|_| ()) }
+    }
+}
+
+/// The store of a repository; a cheap handle that may be cloned and shared between threads.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    dir: PathBuf,
+    options: StoreOptions,
+    index: Index,
+    commits: Mutex<HashMap<CommitHash, Arc<LoadedCommit>>>,
+    chunks: Mutex<LruCache<ChunkId, Arc<Vec<Option<Origin>>>>>,
+    segments: Mutex<LruCache<SegmentId, Arc<Segment>>>,
+    frames: Mutex<LruCache<(SegmentId, usize), Arc<Vec<u8>>>>,
+}
+
+impl Store {
+    /// Creates the folders of a store in `dir` (`.graft`) and opens it; what is there already stays.
+    pub fn create(dir: &Path, options: StoreOptions) -> Result<Self> {
+        for folder in [paths::SEGMENTS, paths::PACKS, paths::TMP] {
+            let path = dir.join(folder);
+            durable::create_dir_all(&path).map_err(StoreError::io("create", &path))?;
+        }
+        Self::open(dir, options)
+    }
+
+    /// Opens the store in `dir` (`.graft`).
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self> {
+        let cache = |n| NonZeroUsize::new(n).expect("not zero");
+        Ok(Self(Arc::new(Inner {
+            dir: dir.to_owned(),
+            index: Index::open(dir, options.lock_timeout, options.on_notice.clone())?,
+            options,
+            commits: Mutex::default(),
+            chunks: Mutex::new(LruCache::new(cache(CHUNKS_KEPT))),
+            segments: Mutex::new(LruCache::new(cache(SEGMENTS_KEPT))),
+            frames: Mutex::new(LruCache::new(cache(FRAMES_KEPT))),
+        })))
+    }
+
+    /// Obtains the repository lock, which everything that changes the repository needs.
+    pub fn lock(&self) -> Result<FileLock> {
+        let lock = FileLock::acquire(&self.0.dir.join("lock"), self.0.options.lock_timeout, &|holder| {
+            (self.0.options.on_notice)(&format!("waiting for the repository, which is held by {holder}"));
+        })?;
+        let tmp = self.0.dir.join(paths::TMP);
+        durable::remove_stale(&tmp).map_err(StoreError::io("clean", &tmp))?;
+        Ok(lock)
+    }
+
+    /// Obtains the repository lock only if nobody holds it now.
+    pub fn try_lock(&self) -> Result<Option<FileLock>> {
+        Ok(FileLock::try_acquire(&self.0.dir.join("lock"))?)
+    }
+
+    /// Returns the repository folder.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Makes an id for a new volume.
+    pub fn new_volume_id(&self) -> VolumeId {
+        VolumeId::new(random::unix_ms(), random::bytes())
+    }
+
+    /// Lets go of the index while something slow happens.
+    pub fn release(&self) {
+        self.0.index.close();
+    }
+
+    /// Sets the index aside and makes a new one from the files.
+    pub fn rebuild_index(&self) -> Result<()> {
+        self.0.index.rebuild("as asked")
+    }
+
+    /// Reads and verifies an object that something refers to.
+    pub fn object(&self, id: &ObjectId) -> Result<RawObject> {
+        let Some(value) = self.0.index.get_needed(Keyspace::Objects, id.as_bytes())? else {
+            return Err(StoreError::MissingObject(*id));
+        };
+        let ObjectPlace(pack, section) = self.index_value(&value)?;
+        let path = paths::pack(&self.0.dir, pack);
+        pack::read(&path, *id, section)?.ok_or(StoreError::MissingObject(*id))
+    }
+
+    /// Tells whether the store knows an object; it may yet prove damaged.
+    pub fn has_object(&self, id: &ObjectId) -> Result<bool> {
+        Ok(self.0.index.get(Keyspace::Objects, id.as_bytes())?.is_some())
+    }
+
+    /// Returns the ids that begin with a prefix, sorted; at most 64 from either part of the index.
+    pub fn objects_with_prefix(&self, prefix: &IdPrefix) -> Result<Vec<ObjectId>> {
+        let id_of = |key: &[u8]| key.try_into().ok().map(ObjectId::from_bytes);
+        let wanted = |key: &[u8]| id_of(key).is_some_and(|id| prefix.matches(&id));
+        let found = self.0.index.range(Keyspace::Objects, prefix.lowest().as_bytes(), &wanted)?;
+        Ok(found.iter().filter_map(|(key, _)| id_of(key)).collect())
+    }
+
+    /// Opens a snapshot for reading.
+    pub fn open_snapshot(&self, snapshot: Snapshot) -> Result<OpenSnapshot> {
+        OpenSnapshot::open(self, snapshot)
+    }
+
+    /// Starts taking in the pages of a file; see [`Ingest::start`].
+    pub fn ingest(
+        &self,
+        base: Option<Arc<OpenSnapshot>>,
+        same_page1: Option<SamePage1>,
+        purpose: Purpose,
+    ) -> Result<Ingest> {
+        Ingest::start(self, base, same_page1, purpose)
+    }
+
+    /// Returns the writable end of a volume.
+    pub fn volume(&self, id: VolumeId) -> Result<Option<VolumeRecord>> {
+        match self.0.index.get(Keyspace::Volumes, id.as_bytes())? {
+            Some(value) => self.index_value(&value).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    fn load_commit(&self, origin: &Origin) -> Result<Arc<LoadedCommit>> {
+        if let Some(commit) = lock(&self.0.commits).get(&origin.commit) {
+            return Ok(Arc::clone(commit));
+        }
+        let value = self.0.index.get_needed(Keyspace::Log, &log_key(origin.log, origin.lsn))?;
+        let value = value.ok_or(StoreError::MissingCommit { log: origin.log, lsn: origin.lsn })?;
+        let entry: LogEntry = self.index_value(&value)?;
+        let commit = Arc::new(LoadedCommit::verify(entry, origin)?);
+        lock(&self.0.commits).insert(origin.commit, Arc::clone(&commit));
+        Ok(commit)
+    }
+
+    fn load_map(&self, id: PageMapId) -> Result<PageMap> {
+        let bytes = self.map_bytes(id.as_bytes())?;
+        let map: PageMap = cbor::decode(&bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
+        if map.id() == id { Ok(map) } else { Err(self.damaged_map(&id, "its bytes do not match its id")) }
+    }
+
+    fn load_chunk(&self, id: ChunkId) -> Result<Arc<Vec<Option<Origin>>>> {
+        if let Some(chunk) = lock(&self.0.chunks).get(&id) {
+            return Ok(Arc::clone(chunk));
+        }
+        let bytes = self.map_bytes(id.as_bytes())?;
+        let chunk: MapChunk = cbor::decode(&bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
+        let origins = (chunk.id() == id).then(|| chunk.unpack()).flatten();
+        let origins = Arc::new(origins.ok_or_else(|| self.damaged_map(&id, "its bytes do not match its id"))?);
+        lock(&self.0.chunks).put(id, Arc::clone(&origins));
+        Ok(origins)
+    }
+
+    fn map_bytes(&self, id: &[u8; 32]) -> Result<Vec<u8>> {
+        let missing = || StoreError::MissingMap(blake3::Hash::from_bytes(*id).to_hex().to_string());
+        let value = self.0.index.get_needed(Keyspace::Maps, id)?.ok_or_else(missing)?;
+        let MapPlace(segment, section) = self.index_value(&value)?;
+        self.open_segment(segment)?.ok_or_else(missing)?.map_bytes(section)
+    }
+
+    fn segment(&self, commit: &LoadedCommit) -> Result<Arc<Segment>> {
+        let id = commit.placement.segment;
+        self.open_segment(id)?.ok_or(StoreError::MissingSegment {
+            segment: id,
+            log: commit.commit.log,
+            lsn: commit.commit.lsn,
+        })
+    }
+
+    fn open_segment(&self, id: SegmentId) -> Result<Option<Arc<Segment>>> {
+        if let Some(segment) = lock(&self.0.segments).get(&id) {
+            return Ok(Some(Arc::clone(segment)));
+        }
+        let Some(segment) = Segment::open(id, &paths::segment(&self.0.dir, id))? else { return Ok(None) };
+        let segment = Arc::new(segment);
+        lock(&self.0.segments).put(id, Arc::clone(&segment));
+        Ok(Some(segment))
+    }
+
+    fn frame(&self, segment: &Arc<Segment>, number: usize) -> Result<Arc<Vec<u8>>> {
+        let key = (segment.id(), number);
+        if let Some(frame) = lock(&self.0.frames).get(&key) {
+            return Ok(Arc::clone(frame));
+        }
+        let frame = Arc::new(segment.frame(number)?);
+        lock(&self.0.frames).put(key, Arc::clone(&frame));
+        Ok(frame)
+    }
+
+    fn missing(&self, commit: &LoadedCommit) -> StoreError {
+        StoreError::MissingCommit { log: commit.commit.log, lsn: commit.commit.lsn }
+    }
+
+    fn damaged_map(&self, id: &dyn std::fmt::Display, what: &str) -> StoreError {
+        StoreError::damaged(&self.0.dir.join(paths::SEGMENTS), format!("page map {id}: {what}"))
+    }
+
+    /// Decodes a value of the index; a damaged one says so.
+    fn index_value<T: serde::Serialize + serde::de::DeserializeOwned>(&self, value: &[u8]) -> Result<T> {
+        cbor::decode(value).map_err(|e| StoreError::damaged(&self.0.dir.join("store"), e.to_string()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

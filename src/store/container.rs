@@ -1,0 +1,183 @@
+//! The container: the one file format behind segments and packs.
+//!
+//! ```text
+//! 0    magic "GRAFTSEG" or "GRAFTPAK", version (u16 LE), 6 zero bytes
+//! 16   sections, one after the other
+//! i    index: canonical CBOR, says where the sections are
+//! end-64   index offset, index length (u64 LE each), BLAKE3 of the index (32 bytes),
+//!          length of the whole file (u64 LE), magic "GRAFTEND"
+//! ```
+//!
+//! A container is written under a temporary name, synced, renamed and never changed afterwards, so a file under its
+//! final name is complete unless the disk damaged it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{Result, StoreError};
+use crate::model::cbor;
+use crate::util::fs::TempFile;
+
+/// The format version written by this program and the newest it reads.
+pub const VERSION: u16 = 1;
+
+const HEADER_LEN: u64 = 16;
+const FOOTER_LEN: usize = 64;
+const END_MAGIC: &[u8; 8] = b"GRAFTEND";
+const WRITE_BUFFER: usize = 1 << 20;
+
+/// What a container holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// Page contents and storage commits.
+    Segment,
+    /// Repository objects.
+    Pack,
+}
+
+impl ContainerKind {
+    fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Segment => b"GRAFTSEG",
+            Self::Pack => b"GRAFTPAK",
+        }
+    }
+}
+
+/// Where a section lies in its container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Section(pub u64, pub u64);
+
+impl Section {
+    /// Returns the offset of the first byte.
+    pub fn offset(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the length in bytes.
+    pub fn len(self) -> u64 {
+        self.1
+    }
+}
+
+/// Writes one container.
+pub struct ContainerWriter {
+    out: BufWriter<TempFile>,
+    position: u64,
+}
+
+impl ContainerWriter {
+    /// Starts a container in the folder for temporary files.
+    pub fn create(kind: ContainerKind, tmp: &Path) -> io::Result<Self> {
+        let mut out = BufWriter::with_capacity(WRITE_BUFFER, TempFile::create_in(tmp)?);
+        out.write_all(kind.magic())?;
+        out.write_all(&VERSION.to_le_bytes())?;
+        out.write_all(&[0; 6])?;
+        Ok(Self { out, position: HEADER_LEN })
+    }
+
+    /// Returns the offset of the next byte.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the path of the unfinished file.
+    pub fn path(&self) -> &Path {
+        self.out.get_ref().path()
+    }
+
+    /// Appends bytes and returns where they lie.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Section> {
+        let section = Section(self.position, bytes.len() as u64);
+        self.out.write_all(bytes)?;
+        self.position += section.len();
+        Ok(section)
+    }
+
+    /// Waits until everything so far is on disk, so that finishing later is short.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.out.get_ref().sync()
+    }
+
+    /// Writes index and footer and puts the file, durably, at its final place.
+    pub fn finish<T: Serialize>(mut self, index: &T, to: &Path) -> io::Result<()> {
+        let index = cbor::encode(index);
+        let section = self.write(&index)?;
+        let mut footer = [0; FOOTER_LEN];
+        footer[..8].copy_from_slice(&section.offset().to_le_bytes());
+        footer[8..16].copy_from_slice(&section.len().to_le_bytes());
+        footer[16..48].copy_from_slice(blake3::hash(&index).as_bytes());
+        footer[48..56].copy_from_slice(&(self.position + FOOTER_LEN as u64).to_le_bytes());
+        footer[56..].copy_from_slice(END_MAGIC);
+        self.write(&footer)?;
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.persist(to)
+    }
+}
+
+/// An open container.
+#[derive(Debug)]
+pub struct Container {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Container {
+    /// Opens a container and reads its verified index; `None` if there is no such file.
+    pub fn open<T: Serialize + DeserializeOwned>(kind: ContainerKind, path: &Path) -> Result<Option<(Self, T)>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(StoreError::io("open", path)(e)),
+        };
+        let len = file.metadata().map_err(StoreError::io("read", path))?.len();
+        let this = Self { file, path: path.to_owned(), len };
+        if len < HEADER_LEN + FOOTER_LEN as u64 {
+            return Err(this.damaged("it is too short"));
+        }
+        let header = this.read(Section(0, HEADER_LEN))?;
+        if &header[..8] != kind.magic() {
+            return Err(this.damaged("it does not begin as it should"));
+        }
+        let version = u16::from_le_bytes([header[8], header[9]]);
+        if version > VERSION {
+            return Err(StoreError::NewerVersion { path: path.to_owned(), version, supported: VERSION });
+        }
+        if version == 0 || header[10..] != [0; 6] {
+            return Err(this.damaged("it does not begin as it should"));
+        }
+        let footer = this.read(Section(len - FOOTER_LEN as u64, FOOTER_LEN as u64))?;
+        let number = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
+        if &footer[56..] != END_MAGIC || number(48) != len {
+            return Err(this.damaged("it does not end as it should"));
+        }
+        let index = this.read(Section(number(0), number(8)))?;
+        if blake3::hash(&index).as_bytes() != &footer[16..48] {
+            return Err(this.damaged("its index does not match its checksum"));
+        }
+        let index = cbor::decode(&index).map_err(|e| this.damaged(&format!("its index is {e}")))?;
+        Ok(Some((this, index)))
+    }
+
+    /// Reads a section; an error if it does not lie within the file.
+    pub fn read(&self, section: Section) -> Result<Vec<u8>> {
+        let end = section.offset().checked_add(section.len());
+        if end.is_none_or(|end| end > self.len) {
+            return Err(self.damaged("it points beyond its end"));
+        }
+        let mut out = vec![0; section.len() as usize];
+        self.file.read_exact_at(&mut out, section.offset()).map_err(StoreError::io("read", &self.path))?;
+        Ok(out)
+    }
+
+    /// Says that the file is not what it should be.
+    pub fn damaged(&self, what: &str) -> StoreError {
+        StoreError::damaged(&self.path, what)
+    }
+}

@@ -1,0 +1,194 @@
+//! The index: where objects, storage commits and page maps lie. The tail first, then fjall.
+//!
+//! Files are the truth. The index only finds things in them: when it is missing, damaged or knows too little, it is
+//! set aside and rebuilt from segments and packs (see `rebuild`), and the user is told. `store.lock` guards the fjall
+//! folder as a whole (fold, rebuild); the repository lock, held by whoever publishes, guards the tail.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::entries::{Entry, Keyspace};
+use super::error::{Result, StoreError};
+use super::rebuild;
+use super::shelf::{OnWait, Shelf};
+use super::tail::Tail;
+use crate::util::fs as durable;
+use crate::util::lock::FileLock;
+
+/// Operations after which the tail is folded into fjall.
+const FOLD_AFTER: usize = 256;
+/// Bytes after which the tail is folded into fjall, however few operations they are.
+const FOLD_BYTES: u64 = 4 << 20;
+/// Matches that a prefix search gives at the most.
+const PREFIX_LIMIT: usize = 64;
+
+/// The index of a repository.
+pub struct Index {
+    dir: PathBuf,
+    tail: Mutex<Tail>,
+    shelf: Shelf,
+    timeout: Duration,
+    on_notice: OnWait,
+    /// Whether the files have been searched for something the index did not know: once is enough.
+    searched: AtomicBool,
+}
+
+impl Index {
+    /// Opens the index of the repository folder `dir` (`.graft`); fjall stays closed.
+    pub fn open(dir: &Path, timeout: Duration, on_notice: OnWait) -> Result<Self> {
+        let index = Self {
+            dir: dir.to_owned(),
+            tail: Mutex::new(Tail::load(&dir.join("index-tail"))?),
+            shelf: Shelf::new(dir.join("store"), timeout, on_notice.clone()),
+            timeout,
+            on_notice,
+            searched: AtomicBool::new(false),
+        };
+        if index.tail().is_damaged() {
+            index.rebuild("the index tail is damaged")?;
+        }
+        Ok(index)
+    }
+
+    /// Returns a value that may well not exist.
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(value) = self.in_tail(keyspace, key)? {
+            return Ok(Some(value));
+        }
+        let found = match self.shelf.get(keyspace, key) {
+            Err(StoreError::Index { what, .. }) => {
+                self.rebuild(&what)?;
+                self.shelf.get(keyspace, key)?
+            }
+            other => other?,
+        };
+        match found {
+            // Another process may have folded, or appended, between the two looks.
+            None if self.tail().reload()? => Ok(match self.in_tail(keyspace, key)? {
+                Some(value) => Some(value),
+                None => self.shelf.get(keyspace, key)?,
+            }),
+            found => Ok(found),
+        }
+    }
+
+    /// Returns a value that something refers to: if it is not there, the files are searched once.
+    pub fn get_needed(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(value) = self.get(keyspace, key)? {
+            return Ok(Some(value));
+        }
+        if self.searched.swap(true, Ordering::SeqCst) {
+            return Ok(None);
+        }
+        let lost = rebuild::entries(&self.dir)?.into_iter().any(|e| e.keyspace == keyspace && e.key == key);
+        if !lost {
+            return Ok(None);
+        }
+        self.rebuild("it does not know things that the files hold")?;
+        self.get(keyspace, key)
+    }
+
+    /// Returns up to 64 entries of a keyspace from `start` on, in key order, while `wanted` says yes to the key.
+    pub fn range(
+        &self,
+        keyspace: Keyspace,
+        start: &[u8],
+        wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.tail().reload()?;
+        let mut out = match self.shelf.range(keyspace, start, PREFIX_LIMIT, wanted) {
+            Err(StoreError::Index { what, .. }) => {
+                self.rebuild(&what)?;
+                self.shelf.range(keyspace, start, PREFIX_LIMIT, wanted)?
+            }
+            other => other?,
+        };
+        let tail = self.tail();
+        let fresh = tail.range(keyspace, start).take_while(|(key, _)| wanted(key)).take(PREFIX_LIMIT);
+        // The tail's value is the newer one where both have the key.
+        let fresh: Vec<_> = fresh.map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        out.retain(|(k, _)| !fresh.iter().any(|(f, _)| f == k));
+        out.extend(fresh);
+        out.sort();
+        Ok(out)
+    }
+
+    /// Records the entries of one operation, durably. The caller holds the repository lock.
+    pub fn publish(&self, entries: &[Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut tail = self.tail();
+        tail.reload()?;
+        tail.append(entries)?;
+        if tail.operations() >= FOLD_AFTER || tail.valid_len() >= FOLD_BYTES {
+            self.fold(&mut tail)?;
+        }
+        Ok(())
+    }
+
+    /// Closes fjall, for as long as something slow happens.
+    pub fn close(&self) {
+        self.shelf.close();
+    }
+
+    /// Sets the index aside and makes a new one from segments and packs.
+    pub fn rebuild(&self, why: &str) -> Result<()> {
+        (self.on_notice)(&format!("rebuilding the index {} ({why})", self.shelf.path().display()));
+        let _lock = self.store_lock()?;
+        self.shelf.close();
+        let tmp = self.dir.join("tmp");
+        let fresh = tmp.join(format!("store-{}", std::process::id()));
+        let failed = |path: &Path| StoreError::io("write", path);
+        remove_dir(&fresh)?;
+        let entries = rebuild::entries(&self.dir)?;
+        let shelf = Shelf::new(fresh.clone(), self.timeout, self.on_notice.clone());
+        shelf.ingest(entries.iter().map(|e| (e.keyspace, e.key.as_slice(), e.value.as_slice())))?;
+        shelf.close();
+        let aside = self.dir.join("store.damaged");
+        remove_dir(&aside)?;
+        if self.shelf.exists() {
+            durable::rename(self.shelf.path(), &aside).map_err(failed(&aside))?;
+        }
+        durable::rename(&fresh, self.shelf.path()).map_err(failed(self.shelf.path()))?;
+        remove_dir(&aside)?;
+        let mut tail = self.tail();
+        tail.reload()?;
+        if tail.is_damaged() {
+            tail.clear(&tmp)?;
+        }
+        Ok(())
+    }
+
+    fn fold(&self, tail: &mut Tail) -> Result<()> {
+        let _lock = self.store_lock()?;
+        match self.shelf.ingest(tail.all()) {
+            // The tail stays as it is, so the next look-up finds the damage and mends it.
+            Err(StoreError::Index { .. }) => return Ok(()),
+            other => other?,
+        }
+        durable::crash_point();
+        tail.clear(&self.dir.join("tmp"))
+    }
+
+    fn in_tail(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.tail().get(keyspace, key).map(<[u8]>::to_vec))
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn store_lock(&self) -> Result<FileLock> {
+        Ok(FileLock::acquire(&self.dir.join("store.lock"), self.timeout, &|holder| (self.on_notice)(holder))?)
+    }
+}
+
+fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! Packs: the repository objects made by one operation, in one container.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::container::{Container, ContainerKind, ContainerWriter, Section};
+use super::error::{Result, StoreError};
+use crate::model::{ObjectId, RawObject};
+
+/// The index of a pack: ids in ascending order and where the objects' enveloped bytes lie.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackIndex {
+    /// `(id, place)`, sorted by id.
+    pub objects: Vec<(ObjectId, Section)>,
+}
+
+/// Writes objects as a new pack, durably, and returns its index.
+pub fn write(objects: &[RawObject], tmp: &Path, to: &Path) -> Result<PackIndex> {
+    let failed = |e| StoreError::io("write", to)(e);
+    let mut writer = ContainerWriter::create(ContainerKind::Pack, tmp).map_err(failed)?;
+    let mut index = PackIndex { objects: Vec::with_capacity(objects.len()) };
+    for object in objects {
+        index.objects.push((object.id(), writer.write(object.bytes()).map_err(failed)?));
+    }
+    index.objects.sort();
+    index.objects.dedup_by_key(|(id, _)| *id);
+    writer.finish(&index, to).map_err(failed)?;
+    Ok(index)
+}
+
+/// Reads one object from a pack and checks it; `None` if there is no such pack.
+pub fn read(path: &Path, id: ObjectId, place: Section) -> Result<Option<RawObject>> {
+    // The object is verified by its id, so the pack's own index need not be read.
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(StoreError::io("open", path)(e)),
+    };
+    let len = file.metadata().map_err(StoreError::io("read", path))?.len();
+    if place.offset().checked_add(place.len()).is_none_or(|end| end > len) {
+        return Err(StoreError::damaged(path, format!("object {id} lies beyond its end")));
+    }
+    let mut bytes = vec![0; place.len() as usize];
+    file.read_exact_at(&mut bytes, place.offset()).map_err(StoreError::io("read", path))?;
+    RawObject::verify(id, bytes).map(Some).map_err(|e| StoreError::damaged(path, e.to_string()))
+}
+
+/// Reads a pack's index; `None` if there is no such pack.
+pub fn index(path: &Path) -> Result<Option<PackIndex>> {
+    Ok(Container::open(ContainerKind::Pack, path)?.map(|(_, index)| index))
+}

@@ -1,0 +1,25 @@
+//! Where the store's files lie below `.graft`.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::SegmentId;
+use crate::model::gid::PackId;
+
+/// The folder of segments.
+pub const SEGMENTS: &str = "segments";
+/// The folder of packs.
+pub const PACKS: &str = "packs";
+/// The folder of unfinished files.
+pub const TMP: &str = "tmp";
+
+/// Returns the path of a segment: spread over folders by its last, random characters.
+pub fn segment(dir: &Path, id: SegmentId) -> PathBuf {
+    let name = id.to_string();
+    let folder = name[name.len() - 2..].to_ascii_lowercase();
+    dir.join(SEGMENTS).join(folder).join(name)
+}
+
+/// Returns the path of a pack.
+pub fn pack(dir: &Path, id: PackId) -> PathBuf {
+    dir.join(PACKS).join(id.to_string())
+}

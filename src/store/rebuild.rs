@@ -1,0 +1,126 @@
+//! Finds everything again by reading the indexes of all segments and packs.
+//!
+//! A process that stopped between writing a segment and recording it leaves a storage commit that nobody refers to,
+//! and the position may have been given again later. So where two files claim one position of a log, the commit that
+//! a snapshot object names wins.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::container::Section;
+use super::entries::{Entry, LogEntry, MapPlace, ObjectPlace, Placement, VolumeRecord};
+use super::error::{Result, StoreError};
+use super::segment::Segment;
+use super::{pack, paths};
+use crate::model::gid::PackId;
+use crate::model::{CommitHash, LogId, Lsn, ObjectId, ObjectKind, SegmentId, Snapshot, VolumeId};
+
+/// Returns the index entries that the files under `dir` (`.graft`) give, sorted and unique. Damaged files are passed over.
+pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
+    let mut out = Vec::new();
+    let packs = read_packs(dir, &mut out)?;
+    let claims = read_segments(dir, &mut out)?;
+    let named = match claims.values().any(|c| c.len() > 1) {
+        true => commits_named_by_snapshots(&packs)?,
+        false => HashSet::new(),
+    };
+    let mut volumes: HashMap<VolumeId, VolumeRecord> = HashMap::new();
+    for mut claim in claims.into_values() {
+        // Newest segment last: of equal commits its copy is the one written to replace a damaged one.
+        claim.sort_by_key(|e| (named.contains(&e.commit.hash()), e.placement.segment));
+        let Some(entry) = claim.pop() else { continue };
+        out.push(Entry::log(&entry));
+        let record = VolumeRecord { log: entry.commit.log, head: entry.commit.lsn };
+        let head = volumes.entry(entry.volume).or_insert(record);
+        if (head.log.unix_ms(), head.log, head.head) < (record.log.unix_ms(), record.log, record.head) {
+            *head = record;
+        }
+    }
+    out.extend(volumes.into_iter().map(|(id, record)| Entry::volume(id, record)));
+    // Of two copies of one thing the newer file's counts, which comes last.
+    out.sort_by(|a, b| (a.keyspace, &a.key).cmp(&(b.keyspace, &b.key)));
+    out.reverse();
+    out.dedup_by(|a, b| (a.keyspace, &a.key) == (b.keyspace, &b.key));
+    out.reverse();
+    Ok(out)
+}
+
+fn read_packs(dir: &Path, out: &mut Vec<Entry>) -> Result<Vec<(PathBuf, Vec<(ObjectId, Section)>)>> {
+    let mut packs = Vec::new();
+    for path in files_in(&dir.join(paths::PACKS))? {
+        let Some(id) = file_id::<PackId>(&path) else { continue };
+        match pack::index(&path) {
+            Ok(Some(index)) => {
+                out.extend(index.objects.iter().map(|(object, s)| Entry::object(*object, ObjectPlace(id, *s))));
+                packs.push((path, index.objects));
+            }
+            Ok(None) | Err(StoreError::Damaged { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(packs)
+}
+
+type Claims = BTreeMap<(LogId, Lsn), Vec<LogEntry>>;
+
+fn read_segments(dir: &Path, out: &mut Vec<Entry>) -> Result<Claims> {
+    let mut claims = Claims::new();
+    for folder in files_in(&dir.join(paths::SEGMENTS))? {
+        for path in files_in(&folder)? {
+            let Some(id) = file_id::<SegmentId>(&path) else { continue };
+            let segment = match Segment::open(id, &path) {
+                Ok(Some(segment)) => segment,
+                Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+                Err(e) => return Err(e),
+            };
+            let index = segment.index();
+            out.extend(index.maps.iter().map(|(map, s)| Entry::map(map, MapPlace(id, *s))));
+            for part in &index.commits {
+                claims.entry((part.commit.log, part.commit.lsn)).or_default().push(LogEntry {
+                    commit: part.commit.clone(),
+                    volume: part.volume,
+                    placement: Placement { segment: id, first_rank: part.first_rank },
+                });
+            }
+        }
+    }
+    Ok(claims)
+}
+
+fn commits_named_by_snapshots(packs: &[(PathBuf, Vec<(ObjectId, Section)>)]) -> Result<HashSet<CommitHash>> {
+    let mut named = HashSet::new();
+    for (path, objects) in packs {
+        for (id, section) in objects {
+            let object = match pack::read(path, *id, *section) {
+                Ok(Some(object)) if object.kind() == ObjectKind::Snapshot => object,
+                Ok(_) | Err(StoreError::Damaged { .. }) => continue,
+                Err(e) => return Err(e),
+            };
+            if let Ok(snapshot) = object.decode::<Snapshot>() {
+                named.extend(snapshot.commits_newest_first().map(|(_, _, hash)| hash));
+            }
+        }
+    }
+    Ok(named)
+}
+
+/// Lists a folder in name order; a missing folder is empty.
+pub fn files_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let list = match fs::read_dir(dir) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        other => other.map_err(StoreError::io("list", dir))?,
+    };
+    let mut files = list
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(StoreError::io("list", dir))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Returns the id that a file is named after.
+pub fn file_id<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    path.file_name()?.to_str()?.parse().ok()
+}
