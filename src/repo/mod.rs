@@ -2,4 +2,6 @@
 
 pub mod fingerprint;
 pub mod index;
+pub mod monitor;
 pub mod objects;
+pub mod types;

@@ -100,6 +100,8 @@ impl Default for StoreOptions {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
+type Frame = Arc<Vec<u8>>;
+
 struct Inner {
     dir: PathBuf,
     options: StoreOptions,
@@ -107,7 +109,7 @@ struct Inner {
     commits: Mutex<HashMap<CommitHash, Arc<LoadedCommit>>>,
     chunks: Mutex<LruCache<ChunkId, Arc<Vec<Option<Origin>>>>>,
     segments: Mutex<LruCache<SegmentId, Arc<Segment>>>,
-    frames: Mutex<LruCache<(SegmentId, usize), Arc<Vec<u8>>>>,
+    frames: Mutex<LruCache<(SegmentId, usize), Frame>>,
 }
 
 impl Store {

@@ -47,7 +47,10 @@ pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
     Ok(out)
 }
 
-fn read_packs(dir: &Path, out: &mut Vec<Entry>) -> Result<Vec<(PathBuf, Vec<(ObjectId, Section)>)>> {
+/// A pack and where its objects lie in it.
+type FoundPack = (PathBuf, Vec<(ObjectId, Section)>);
+
+fn read_packs(dir: &Path, out: &mut Vec<Entry>) -> Result<Vec<FoundPack>> {
     let mut packs = Vec::new();
     for path in files_in(&dir.join(paths::PACKS))? {
         let Some(id) = file_id::<PackId>(&path) else { continue };
@@ -89,7 +92,7 @@ fn read_segments(dir: &Path, out: &mut Vec<Entry>) -> Result<Claims> {
     Ok(claims)
 }
 
-fn commits_named_by_snapshots(packs: &[(PathBuf, Vec<(ObjectId, Section)>)]) -> Result<HashSet<CommitHash>> {
+fn commits_named_by_snapshots(packs: &[FoundPack]) -> Result<HashSet<CommitHash>> {
     let mut named = HashSet::new();
     for (path, objects) in packs {
         for (id, section) in objects {

@@ -81,6 +81,8 @@ pub struct SegmentCommit {
     pub blocks: Section,
 }
 
+type Bytes = Arc<Vec<u8>>;
+
 /// An open segment.
 pub struct Segment {
     id: SegmentId,
@@ -88,7 +90,7 @@ pub struct Segment {
     index: SegmentIndex,
     frames: Vec<FramePlace>,
     /// Verified blocks of page hashes, by first rank of their commit and number of the block.
-    blocks: Mutex<HashMap<(u32, u32), Arc<Vec<u8>>>>,
+    blocks: Mutex<HashMap<(u32, u32), Bytes>>,
     /// Verified block tables, by first rank of their commit.
     tables: Mutex<HashMap<u32, Arc<Vec<BlockPlace>>>>,
 }

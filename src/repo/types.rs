@@ -1,0 +1,97 @@
+//! The values that operations return.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::model::{FileKind, FileMode, ObjectId, RepoPath};
+
+/// What happened to a tracked file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// Its content or mode is another.
+    Modified,
+    /// It is gone.
+    Deleted,
+    /// It is the volume that was at `renamed_from`, maybe changed as well.
+    Renamed,
+    /// It was a database and is not any more, or the other way round.
+    TypeChanged,
+    /// It is as it was.
+    Unchanged,
+}
+
+/// A change of one file between two states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// The file.
+    pub path: RepoPath,
+    /// What happened to it.
+    pub change: ChangeKind,
+    /// What it is (for a deleted file: was).
+    pub kind: FileKind,
+    /// The snapshot before.
+    pub old: Option<ObjectId>,
+    /// The snapshot afterwards; `None` also where a worktree file has not been captured.
+    pub new: Option<ObjectId>,
+    /// Its permission before.
+    pub old_mode: Option<FileMode>,
+    /// Its permission afterwards.
+    pub new_mode: Option<FileMode>,
+    /// Bytes of the file afterwards (for a deleted file: before).
+    pub byte_len: u64,
+    /// Pages of the file afterwards (for a deleted file: before).
+    pub page_count: u32,
+    /// Pages that differ, where that was found out; all of them for added and deleted files.
+    pub pages_changed: Option<u32>,
+    /// Where the volume was before, if it was renamed.
+    pub renamed_from: Option<RepoPath>,
+}
+
+/// Something the user should know although the operation went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A file with a name like a database is none.
+    NotSqlite(RepoPath),
+    /// A symbolic link was passed over.
+    SkippedSymlink(String),
+    /// A file whose name is not UTF-8 was passed over.
+    NotUtf8(String),
+    /// A folder with a repository of its own was passed over.
+    NestedRepository(String),
+    /// Something that is neither file nor folder was passed over.
+    SkippedSpecial(String),
+    /// A file cannot be read and was passed over.
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A leftover `-wal` or `-journal` would have been applied to another database and was moved aside.
+    OrphanedSidecar {
+        /// Where it was.
+        path: PathBuf,
+        /// Where it is now.
+        moved_to: PathBuf,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSqlite(path) => {
+                write!(f, "'{path}' is not an SQLite database; it is tracked byte for byte, without row diffs")
+            }
+            Self::SkippedSymlink(path) => write!(f, "'{path}' is a symbolic link; skipped"),
+            Self::NotUtf8(path) => write!(f, "'{path}': the name is not valid UTF-8; skipped"),
+            Self::NestedRepository(path) => write!(f, "'{path}' is a repository of its own; skipped"),
+            Self::SkippedSpecial(path) => write!(f, "'{path}' is neither a file nor a folder; skipped"),
+            Self::Unreadable { path, reason } => write!(f, "cannot read '{path}': {reason}; skipped"),
+            Self::OrphanedSidecar { path, moved_to } => {
+                write!(f, "'{}' was left over from another database; moved to '{}'", path.display(), moved_to.display())
+            }
+        }
+    }
+}
