@@ -1,1 +1,19 @@
 //! Everything that knows SQLite: capture, materialize, the virtual file system, pages and rows.
+
+pub mod attach;
+pub mod capture;
+pub mod detect;
+pub mod error;
+pub mod header;
+pub mod holders;
+pub mod materialize;
+#[cfg(test)]
+mod tests;
+
+pub use capture::{ScanChunk, ScanOptions, Scanned, scan};
+pub use detect::{Detected, classify};
+pub use error::{CaptureError, DatabaseError};
+pub use holders::{LockHolder, LockHolders, LockKind};
+pub use materialize::{
+    InPlace, MaterializeError, Unsuited, WriteOptions, Written, export, export_to, write_in_place, write_new,
+};

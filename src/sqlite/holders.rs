@@ -1,0 +1,175 @@
+//! Who holds a database file: the locks of other processes, as far as the system tells.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What a lock lets its holder do (SQLite's five locking states and the WAL's locks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockKind {
+    /// Reads; keeps writers from finishing.
+    Shared,
+    /// Has a connection to a database in WAL mode, or reads through it.
+    Wal,
+    /// Prepares a write; readers may go on.
+    Reserved,
+    /// Waits for readers to finish, and lets no new one in.
+    Pending,
+    /// Writes; nobody else may read.
+    Exclusive,
+}
+
+/// One process that holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its command name; empty if it cannot be read.
+    pub command: String,
+    /// The strongest lock it holds.
+    pub lock: LockKind,
+}
+
+/// The processes that hold locks on a database; empty where the system does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockHolders(pub Vec<LockHolder>);
+
+impl LockHolders {
+    /// Finds out who holds locks on a database file or its `-shm`, this process aside.
+    pub fn of(path: &Path) -> Self {
+        let mut holders: Vec<LockHolder> = Vec::new();
+        for (pid, lock) in system::locks(path) {
+            match holders.iter_mut().find(|h| h.pid == pid) {
+                Some(holder) => holder.lock = holder.lock.max(lock),
+                None => holders.push(LockHolder { pid, command: system::command(pid), lock }),
+            }
+        }
+        holders.sort_by_key(|h| (std::cmp::Reverse(h.lock), h.pid));
+        Self(holders)
+    }
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shared => "reading",
+            Self::Wal => "connected in WAL mode",
+            Self::Reserved => "about to write",
+            Self::Pending => "waiting to write",
+            Self::Exclusive => "exclusive lock",
+        })
+    }
+}
+
+/// Writes `python3 (pid 123, exclusive lock) and sqlite3 (pid 124, reading)`, or `another process`.
+impl fmt::Display for LockHolders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("another process");
+        }
+        for (i, LockHolder { pid, command, lock }) in self.0.iter().enumerate() {
+            let name = if command.is_empty() { "a process" } else { command };
+            write!(f, "{}{name} (pid {pid}, {lock})", if i == 0 { "" } else { " and " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the path of a file that SQLite keeps beside a database: `-wal`, `-shm`, `-journal`.
+pub fn sidecar(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    use super::{LockKind, sidecar};
+
+    const PENDING_BYTE: u64 = 1 << 30;
+    const RESERVED_BYTE: u64 = PENDING_BYTE + 1;
+    const SHARED_FIRST: u64 = PENDING_BYTE + 2;
+
+    struct Lock {
+        pid: u32,
+        write: bool,
+        dev: (u32, u32),
+        inode: u64,
+        start: u64,
+        end: u64,
+    }
+
+    pub fn locks(path: &Path) -> Vec<(u32, LockKind)> {
+        let all = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+        let all: Vec<Lock> = all.lines().filter_map(parse).filter(|l| l.pid != std::process::id()).collect();
+        let mut found = Vec::new();
+        if let Ok(file) = std::fs::metadata(path) {
+            found.extend(on(&all, &file).filter_map(|l| {
+                // The kernel joins neighbouring locks of one process into one range.
+                let kind = match (l.write, l.start, l.end) {
+                    (true, _, SHARED_FIRST..) => LockKind::Exclusive,
+                    (true, PENDING_BYTE, _) => LockKind::Pending,
+                    (true, RESERVED_BYTE, _) => LockKind::Reserved,
+                    (false, _, SHARED_FIRST..) => LockKind::Shared,
+                    _ => return None,
+                };
+                Some((l.pid, kind))
+            }));
+        }
+        if let Ok(shm) = std::fs::metadata(sidecar(path, "-shm")) {
+            found.extend(on(&all, &shm).map(|l| (l.pid, LockKind::Wal)));
+        }
+        found
+    }
+
+    /// Finds the locks on a file: by device and inode, or by inode alone where the two disagree about the device, as overlays do.
+    fn on<'a>(all: &'a [Lock], file: &std::fs::Metadata) -> impl Iterator<Item = &'a Lock> + use<'a> {
+        let inode = file.ino();
+        let dev = (libc::major(file.dev()), libc::minor(file.dev()));
+        let exact = all.iter().any(|l| l.inode == inode && l.dev == dev);
+        all.iter().filter(move |l| l.inode == inode && (!exact || l.dev == dev))
+    }
+
+    /// Reads a line such as `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 1073741826 1073742335`.
+    fn parse(line: &str) -> Option<Lock> {
+        let mut words = line.split_whitespace().skip(1);
+        let class = words.next()?;
+        if class != "POSIX" && class != "OFDLCK" {
+            return None;
+        }
+        words.next()?;
+        let write = words.next()? == "WRITE";
+        let pid = words.next()?.parse().ok()?;
+        let mut place = words.next()?.split(':');
+        let major = u32::from_str_radix(place.next()?, 16).ok()?;
+        let minor = u32::from_str_radix(place.next()?, 16).ok()?;
+        let inode = place.next()?.parse().ok()?;
+        let start = words.next()?.parse().ok()?;
+        let end = match words.next()? {
+            "EOF" => u64::MAX,
+            n => n.parse().ok()?,
+        };
+        Some(Lock { pid, write, dev: (major, minor), inode, start, end })
+    }
+
+    pub fn command(pid: u32) -> String {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::path::Path;
+
+    use super::LockKind;
+
+    pub fn locks(_: &Path) -> Vec<(u32, LockKind)> {
+        Vec::new()
+    }
+
+    pub fn command(_: u32) -> String {
+        String::new()
+    }
+}

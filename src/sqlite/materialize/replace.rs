@@ -1,0 +1,192 @@
+//! Writes a state as a new file, which then takes the place of the old one.
+//!
+//! Order: the new file is complete (and on disk) under a temporary name; an old database is locked against everybody,
+//! its WAL folded in and its sidecars removed; leftover sidecars without a database are moved aside; then the rename.
+//! So no `-wal` or `-journal` of another state ever lies beside the new file, and a crash leaves the old or the new one.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{MaterializeError, WriteOptions};
+use crate::model::{PAGE_SIZE, PageIdx, PageSource};
+use crate::sqlite::attach::{Attached, Purpose};
+use crate::sqlite::detect::{Detected, classify};
+use crate::sqlite::error::DatabaseError;
+use crate::sqlite::holders::sidecar;
+use crate::util::fs::{self as durable, TempFile};
+use crate::util::interrupt;
+
+/// Bytes read and written at a time.
+const CHUNK_LEN: usize = 1 << 20;
+
+/// First bytes of a rollback journal and of a WAL (the last bit of the latter is its byte order).
+const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+const WAL_MAGIC: [[u8; 4]; 2] = [[0x37, 0x7f, 0x06, 0x82], [0x37, 0x7f, 0x06, 0x83]];
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes of the new file.
+    pub byte_len: u64,
+    /// Sidecars that belonged to no database, and where they are now.
+    pub moved_aside: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Writes `source` byte for byte as a new file at `path`, replacing what is there.
+///
+/// A database that is there is taken over through SQLite first, so this waits for its users and fails with
+/// [`DatabaseError::Locked`] if they do not go; in WAL mode an idle connection counts. A link is replaced, not followed.
+pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) -> Result<Written, MaterializeError> {
+    let io_error = |source| MaterializeError::Io { path: path.into(), source };
+    let mut temp = TempFile::create_in(temp_dir(path, opts.tmp)).map_err(io_error)?;
+    copy(path, source, &mut temp, opts.on_progress)?;
+    if let Ok(old) = fs::metadata(path) {
+        fs::set_permissions(temp.path(), old.permissions()).map_err(io_error)?;
+    }
+    if opts.durable {
+        // Before the lock is taken, so that it is held only for the rename.
+        temp.sync().map_err(io_error)?;
+    }
+    let held = match classify(path) {
+        Ok(Detected::Sqlite(_)) => take_over(path, opts)?,
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(DatabaseError::io(path, e).into()),
+        _ => None,
+    };
+    let moved_aside = match &held {
+        Some(_) => Vec::new(),
+        None if (opts.still_expected)() => move_orphans_aside(path).map_err(io_error)?,
+        None => return Err(MaterializeError::ChangedMeanwhile { path: path.into() }),
+    };
+    let renamed = if opts.durable { temp.persist(path) } else { temp.persist_relaxed(path) };
+    if let Some(held) = held {
+        held.close();
+    }
+    renamed.map_err(io_error)?;
+    Ok(Written { byte_len: source.byte_len(), moved_aside })
+}
+
+/// Writes `source` byte for byte to `out_path`, durably; what is there is replaced as [`write_new`] does.
+pub fn export(source: &dyn PageSource, out_path: &Path, opts: &WriteOptions<'_>) -> Result<Written, MaterializeError> {
+    write_new(out_path, source, &WriteOptions { tmp: parent(out_path), durable: true, ..*opts })
+}
+
+/// Writes `source` byte for byte to a stream; `name` is what errors call it.
+pub fn export_to(source: &dyn PageSource, name: &Path, out: &mut dyn Write) -> Result<u64, MaterializeError> {
+    copy(name, source, out, &|_| {})?;
+    Ok(source.byte_len())
+}
+
+fn copy(
+    path: &Path,
+    source: &dyn PageSource,
+    out: &mut dyn Write,
+    on_progress: &dyn Fn(u64),
+) -> Result<(), MaterializeError> {
+    let mut buf = vec![0; CHUNK_LEN];
+    let mut done = 0;
+    while done < source.byte_len() {
+        interrupt::check()?;
+        let len = (source.byte_len() - done).min(CHUNK_LEN as u64) as usize;
+        let first = PageIdx::of_offset(done).expect("a source never holds more than 16 TiB");
+        source
+            .read_pages(first, &mut buf[..len.next_multiple_of(PAGE_SIZE)])
+            .map_err(|source| MaterializeError::Source { path: path.into(), source })?;
+        out.write_all(&buf[..len]).map_err(|source| MaterializeError::Io { path: path.into(), source })?;
+        done += len as u64;
+        on_progress(len as u64);
+    }
+    Ok(())
+}
+
+/// Locks a database against everybody and folds its WAL in; `None` if SQLite cannot read it.
+fn take_over(path: &Path, opts: &WriteOptions<'_>) -> Result<Option<Attached>, MaterializeError> {
+    let db = match Attached::open(path, Purpose::TakeOver, opts.busy()) {
+        Ok(db) => db,
+        // So nobody can be using it.
+        Err(DatabaseError::NotADatabase { .. } | DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. }) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    match hold(&db, path, opts) {
+        Ok(()) => Ok(Some(db)),
+        Err(e) => {
+            db.close();
+            Err(e)
+        }
+    }
+}
+
+fn hold(db: &Attached, path: &Path, opts: &WriteOptions<'_>) -> Result<(), MaterializeError> {
+    // In exclusive locking mode the lock outlives the transaction.
+    db.execute("BEGIN EXCLUSIVE; SELECT 1 FROM g.sqlite_schema LIMIT 1", opts.busy())?;
+    let expected = (opts.still_expected)();
+    db.execute("COMMIT", opts.busy())?;
+    if !expected {
+        return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
+    }
+    db.execute("PRAGMA g.journal_mode = DELETE", opts.busy())?;
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let beside = sidecar(path, suffix);
+        durable::remove(&beside).map_err(|source| MaterializeError::Io { path: beside, source })?;
+    }
+    Ok(())
+}
+
+/// Moves a `-wal` and a `-journal` that belong to no database out of SQLite's sight.
+fn move_orphans_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut moved = Vec::new();
+    for suffix in ["-wal", "-journal"] {
+        let from = sidecar(path, suffix);
+        if is_sqlite_log(&from)? {
+            let to = (1..)
+                .map(|n| sidecar(&from, &if n == 1 { ".orphan".into() } else { format!(".orphan-{n}") }))
+                .find(|to| fs::symlink_metadata(to).is_err())
+                .expect("some number is free");
+            durable::rename(&from, &to)?;
+            moved.push((from, to));
+        }
+    }
+    if !moved.is_empty() {
+        durable::remove(&sidecar(path, "-shm"))?;
+    }
+    Ok(moved)
+}
+
+/// Tells whether a file is a rollback journal or a WAL, and not just named like one.
+fn is_sqlite_log(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    match fs::File::open(path) {
+        Ok(file) => file.take(8).read_to_end(&mut start)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    Ok(start == JOURNAL_MAGIC || WAL_MAGIC.iter().any(|m| start.starts_with(m)))
+}
+
+/// Returns `tmp` if a rename from there to `path` is possible, else the folder of `path`.
+fn temp_dir<'a>(path: &'a Path, tmp: &'a Path) -> &'a Path {
+    if same_file_system(tmp, parent(path)) { tmp } else { parent(path) }
+}
+
+#[cfg(unix)]
+fn same_file_system(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => a.dev() == b.dev(),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn same_file_system(_: &Path, _: &Path) -> bool {
+    false
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
