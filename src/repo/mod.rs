@@ -5,3 +5,4 @@ pub mod index;
 pub mod monitor;
 pub mod objects;
 pub mod types;
+pub mod reflog;
