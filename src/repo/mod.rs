@@ -6,3 +6,6 @@ pub mod monitor;
 pub mod objects;
 pub mod types;
 pub mod reflog;
+pub mod refs;
+#[cfg(test)]
+pub mod testing;

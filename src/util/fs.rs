@@ -142,6 +142,17 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a folder if it is empty; tells whether it is gone.
+pub fn remove_empty_dir(path: &Path) -> io::Result<bool> {
+    crash::point();
+    match fs::remove_dir(path) {
+        Ok(()) => sync_parent(path).map(|()| true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// Creates a folder and its parents, durably.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
