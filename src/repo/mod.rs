@@ -4,8 +4,8 @@ pub mod fingerprint;
 pub mod index;
 pub mod monitor;
 pub mod objects;
-pub mod types;
 pub mod reflog;
 pub mod refs;
 #[cfg(test)]
 pub mod testing;
+pub mod types;
