@@ -1,5 +1,6 @@
 //! Materialize: makes a file hold a given state, in place through SQLite or as a new file that takes the old one's name.
 
+mod copy;
 mod in_place;
 mod replace;
 

@@ -8,17 +8,14 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::copy::copy;
 use super::{MaterializeError, WriteOptions};
-use crate::model::{PAGE_SIZE, PageIdx, PageSource};
+use crate::model::PageSource;
 use crate::sqlite::attach::{Attached, Purpose};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::holders::sidecar;
 use crate::util::fs::{self as durable, TempFile};
-use crate::util::interrupt;
-
-/// Bytes read and written at a time.
-const CHUNK_LEN: usize = 1 << 20;
 
 /// First bytes of a rollback journal and of a WAL (the last bit of the latter is its byte order).
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -75,28 +72,6 @@ pub fn export(source: &dyn PageSource, out_path: &Path, opts: &WriteOptions<'_>)
 pub fn export_to(source: &dyn PageSource, name: &Path, out: &mut dyn Write) -> Result<u64, MaterializeError> {
     copy(name, source, out, &|_| {})?;
     Ok(source.byte_len())
-}
-
-fn copy(
-    path: &Path,
-    source: &dyn PageSource,
-    out: &mut dyn Write,
-    on_progress: &dyn Fn(u64),
-) -> Result<(), MaterializeError> {
-    let mut buf = vec![0; CHUNK_LEN];
-    let mut done = 0;
-    while done < source.byte_len() {
-        interrupt::check()?;
-        let len = (source.byte_len() - done).min(CHUNK_LEN as u64) as usize;
-        let first = PageIdx::of_offset(done).expect("a source never holds more than 16 TiB");
-        source
-            .read_pages(first, &mut buf[..len.next_multiple_of(PAGE_SIZE)])
-            .map_err(|source| MaterializeError::Source { path: path.into(), source })?;
-        out.write_all(&buf[..len]).map_err(|source| MaterializeError::Io { path: path.into(), source })?;
-        done += len as u64;
-        on_progress(len as u64);
-    }
-    Ok(())
 }
 
 /// Locks a database against everybody and folds its WAL in; `None` if SQLite cannot read it.
