@@ -11,6 +11,12 @@ pub struct TestGit {
     now: std::cell::Cell<i64>,
 }
 
+impl Default for TestGit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl TestGit {
     /// Makes an empty repository on branch `main`.
     pub fn new() -> Self {
@@ -98,7 +104,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// Returns the next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -108,7 +114,7 @@ impl Random {
 
     /// Returns a number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.number() % end as u64) as usize
     }
 
     /// Returns one of the items.

@@ -101,14 +101,16 @@ impl RefStore {
         Ok(())
     }
 
-    /// Returns every object that a ref, HEAD included, leads to, together with the ref's name: where history begins.
-    pub fn tips(&self) -> Result<(Vec<(RefName, ObjectId)>, Vec<RefError>), RefError> {
-        let list = self.list("refs/")?;
-        let mut tips: Vec<_> = list.refs.into_iter().map(|r| (r.name, r.id)).collect();
-        if let Some(id) = self.resolve(&RefName::head())? {
-            tips.push((RefName::head(), id));
+    /// Lists all refs and, last, HEAD if it has a commit: everything where history begins.
+    pub fn tips(&self) -> Result<RefList, RefError> {
+        let mut list = self.list("refs/")?;
+        let name = RefName::head();
+        match self.follow(&name) {
+            Ok((last, Some(id))) => list.refs.push(Ref { symbolic: Some(last).filter(|l| *l != name), name, id }),
+            Ok((_, None)) => {}
+            Err(error) => list.broken.push(error),
         }
-        Ok((tips, list.broken))
+        Ok(list)
     }
 }
 
