@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::packed::Packed;
 use super::{Ref, RefError, RefStore, Target, is_absent};
-use crate::model::{ObjectId, RefName, refname::RefNameError};
+use crate::model::{RefName, refname::RefNameError};
 
 /// The refs under a prefix.
 #[derive(Debug, Default)]
