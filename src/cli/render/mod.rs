@@ -1,0 +1,8 @@
+//! Rendering: values in, text out. Nothing here reads a file, a clock or the environment.
+
+pub mod date;
+pub mod graph;
+pub mod object;
+pub mod path;
+pub mod pretty;
+pub mod size;
