@@ -16,6 +16,7 @@ pub mod messages;
 pub mod output;
 pub mod pager;
 pub mod panic;
+pub mod progress;
 pub mod render;
 pub mod style;
 pub mod suggest;
