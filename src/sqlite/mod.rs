@@ -9,6 +9,7 @@ pub mod holders;
 pub mod materialize;
 #[cfg(test)]
 mod tests;
+pub mod vfs;
 
 pub use capture::{ScanChunk, ScanOptions, Scanned, scan};
 pub use detect::{Detected, classify};

@@ -3,6 +3,7 @@
 mod capture;
 mod in_place;
 mod replace;
+mod vfs;
 
 use std::fs::{self, File};
 use std::io::Write;
