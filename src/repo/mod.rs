@@ -1,5 +1,6 @@
 //! Git-like operations over the storage log: refs, index, revspecs, status, commit, checkout and the rest.
 
+pub mod config;
 pub mod fingerprint;
 pub mod index;
 pub mod monitor;
