@@ -7,6 +7,7 @@ pub mod error;
 pub mod header;
 pub mod holders;
 pub mod materialize;
+pub mod sample;
 #[cfg(test)]
 mod tests;
 pub mod vfs;
