@@ -1,12 +1,179 @@
 //! Git-like operations over the storage log: refs, index, revspecs, status, commit, checkout and the rest.
+//!
+//! An operation is an `impl Repository` block in a file of its own; it returns values and prints nothing. Whatever
+//! changes the repository holds the repository lock while it does, and goes in this order, each step durable before
+//! the next: segments, pack, index tail, index (as `index.pending` if a ref moves), ref.
 
+pub mod add;
+pub mod capture;
+pub mod changes;
+pub mod checkout;
 pub mod config;
+pub mod error;
+pub mod export;
 pub mod fingerprint;
+pub mod fsck;
+pub mod ignore_rules;
 pub mod index;
+pub mod init;
 pub mod monitor;
 pub mod objects;
+pub mod pathspec;
+pub mod pending;
 pub mod reflog;
 pub mod refs;
+pub mod remove;
+pub mod staging;
+pub mod status;
+pub mod types;
 #[cfg(test)]
 pub mod testing;
-pub mod types;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use error::{RepoError, Result};
+use monitor::Monitor;
+use objects::{ObjectReader, ReadError};
+use refs::RefStore;
+
+use crate::model::{IdPrefix, ObjectId, RawObject};
+use crate::store::{Store, StoreError, StoreOptions};
+use crate::util::lock::FileLock;
+
+/// The version of the repository format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+/// The name of the repository folder.
+pub const DIR: &str = ".graft";
+
+/// What the caller decides about how operations run.
+#[derive(Clone)]
+pub struct Settings {
+    /// How long to wait for other graft processes.
+    pub lock_timeout: Duration,
+    /// How long to wait for the locks of other programs on a database.
+    pub busy_timeout: Duration,
+    /// Who is told about progress.
+    pub monitor: Arc<dyn Monitor>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lock_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            monitor: Arc::new(monitor::Silent),
+        }
+    }
+}
+
+/// An open repository.
+pub struct Repository {
+    top: PathBuf,
+    dir: PathBuf,
+    store: Store,
+    refs: RefStore,
+    settings: Settings,
+}
+
+impl Repository {
+    /// Opens the repository that `start` lies in.
+    pub fn discover(start: &Path, settings: Settings) -> Result<Self> {
+        let absolute = std::path::absolute(start).map_err(RepoError::file("find", start))?;
+        let found = absolute.ancestors().find(|dir| dir.join(DIR).join("HEAD").exists());
+        let top = found.ok_or_else(|| RepoError::NotARepository(absolute.clone()))?;
+        Self::open(top, settings)
+    }
+
+    /// Opens the repository whose worktree begins at `top`.
+    pub fn open(top: &Path, settings: Settings) -> Result<Self> {
+        let dir = top.join(DIR);
+        check_format(&dir)?;
+        let monitor = Arc::clone(&settings.monitor);
+        let options = StoreOptions {
+            lock_timeout: settings.lock_timeout,
+            on_notice: Arc::new(move |text: &str| monitor.notice(text)),
+        };
+        let store = Store::open(&dir, options)?;
+        Ok(Self { top: top.to_owned(), refs: RefStore::new(&dir), dir, store, settings })
+    }
+
+    /// Returns the top of the worktree.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Returns the repository folder, `.graft`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the refs.
+    pub fn refs(&self) -> &RefStore {
+        &self.refs
+    }
+
+    /// Returns the settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn monitor(&self) -> &dyn Monitor {
+        self.settings.monitor.as_ref()
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    /// Obtains the repository lock and completes what an interrupted operation left half done.
+    fn lock(&self) -> Result<FileLock> {
+        let lock = self.store.lock()?;
+        self.settle_pending(&lock)?;
+        Ok(lock)
+    }
+}
+
+impl ObjectReader for Repository {
+    fn raw(&self, id: &ObjectId) -> Result<RawObject, ReadError> {
+        self.store.object(id).map_err(|e| match e {
+            StoreError::MissingObject(id) => ReadError::Missing(id),
+            StoreError::Object(e) => ReadError::Object(e),
+            other => ReadError::Store { id: *id, source: Box::new(other) },
+        })
+    }
+
+    fn with_prefix(&self, prefix: &IdPrefix) -> Result<Vec<ObjectId>, ReadError> {
+        let failed = |e| ReadError::Store { id: prefix.lowest(), source: Box::new(e) };
+        self.store.objects_with_prefix(prefix).map_err(failed)
+    }
+}
+
+fn check_format(dir: &Path) -> Result<()> {
+    let path = dir.join("format");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(RepoError::file("read", &path)(e)),
+    };
+    let version = text.trim().strip_prefix("graft ").unwrap_or(text.trim());
+    match version.parse::<u32>() {
+        Ok(n) if n <= FORMAT => Ok(()),
+        Ok(_) => Err(RepoError::NewerFormat { dir: dir.to_owned(), version: version.to_owned() }),
+        // The file only repeats what every other file says of itself, so losing it loses nothing.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Returns the time now in Unix nanoseconds.
+fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64)
+}

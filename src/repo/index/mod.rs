@@ -80,6 +80,16 @@ impl Index {
         }
     }
 
+    /// Returns the bytes of the index file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(&self.entries)
+    }
+
+    /// Reads the bytes of an index file of the repository folder `dir`.
+    pub fn from_bytes(dir: &Path, bytes: &[u8]) -> Result<Self, IndexError> {
+        codec::decode(bytes).map(|entries| Self { entries }).map_err(|e| e.at(file(dir)))
+    }
+
     /// Replaces the index of the repository folder `dir`, durably; the caller holds the repository lock.
     pub fn save(&self, dir: &Path, _lock: &FileLock) -> Result<(), IndexError> {
         let path = file(dir);

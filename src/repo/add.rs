@@ -1,0 +1,125 @@
+//! Staging worktree files.
+
+use std::path::PathBuf;
+
+use super::Repository;
+use super::capture::How;
+use super::error::Result;
+use super::ignore_rules;
+use super::index::{Index, IndexEntry};
+use super::pathspec::Pathspecs;
+use super::staging::{self, Staging};
+use super::types::{FileChange, Warning};
+use crate::model::RepoPath;
+use crate::store::{Purpose, Transaction};
+
+/// What to stage.
+#[derive(Clone, Debug, Default)]
+pub struct AddOptions {
+    /// Files, folders and globs as typed.
+    pub pathspecs: Vec<PathBuf>,
+    /// Where the user stands.
+    pub cwd: PathBuf,
+    /// Stage new, changed and removed files; of the whole worktree if no path is given.
+    pub all: bool,
+    /// Stage changed and removed files only; of the whole worktree if no path is given.
+    pub update: bool,
+    /// Stage ignored files too.
+    pub force: bool,
+    /// Take files byte for byte, even if they look like databases.
+    pub opaque: bool,
+    /// Only say what would be staged.
+    pub dry_run: bool,
+}
+
+/// What was staged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddOutcome {
+    /// The files, in path order; files that are as they were among them.
+    pub files: Vec<FileChange>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why nothing was staged.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// No path was given, nor `-A` or `-u`.
+    #[error("nothing specified, nothing added")]
+    NothingSpecified,
+    /// A path matches nothing.
+    #[error("pathspec '{}' did not match any files", .0.display())]
+    NoMatch(PathBuf),
+    /// A path is ignored.
+    #[error("'{0}' is ignored by an ignore file")]
+    Ignored(RepoPath),
+}
+
+impl Repository {
+    /// Captures files and puts them into the index. All or nothing: the index is replaced once, at the end.
+    pub fn add(&self, options: &AddOptions) -> Result<AddOutcome> {
+        if options.pathspecs.is_empty() && !options.all && !options.update {
+            return Err(AddError::NothingSpecified.into());
+        }
+        let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
+        let index = self.index()?;
+        let tracked: Vec<&IndexEntry> = index.entries().iter().filter(|e| specs.matches(&e.path)).collect();
+        let mut fresh = Vec::new();
+        let mut warnings = Vec::new();
+        if !options.update {
+            let found = ignore_rules::untracked(self.top(), &specs, &index, options.force)?;
+            if let Some(path) = found.ignored_named.into_iter().next() {
+                return Err(AddError::Ignored(path).into());
+            }
+            fresh = found.files;
+            warnings = found.warnings;
+        }
+        let known: Vec<&RepoPath> = tracked.iter().map(|e| &e.path).chain(&fresh).collect();
+        if let Some(spec) = specs.unmatched(&known) {
+            return Err(AddError::NoMatch(spec).into());
+        }
+        let purpose = if options.dry_run { Purpose::Compare } else { Purpose::Store };
+        let how = How { purpose, opaque: options.opaque };
+        let mut staging = self.stage_tracked(&index, &tracked, how)?;
+        for path in &fresh {
+            staging.capture(path)?;
+        }
+        if options.dry_run {
+            let (files, more) = staging.preview();
+            warnings.extend(more);
+            return Ok(AddOutcome { files, warnings });
+        }
+        let lock = self.lock()?;
+        let mut tx = Transaction::new(self.store(), &lock);
+        let (staged, more) = staging.finish(&mut tx)?;
+        tx.publish()?;
+        // Another process may have staged other files meanwhile.
+        let mut index = self.index()?;
+        let before = index.clone();
+        staging::apply(&mut index, &staged);
+        if index != before {
+            index.save(self.dir(), &lock)?;
+        }
+        warnings.extend(more);
+        Ok(AddOutcome { files: staging::changes(staged), warnings })
+    }
+
+    /// Captures the tracked files among `entries` that have changed since they were staged.
+    pub(super) fn stage_tracked<'r>(
+        &'r self,
+        index: &'r Index,
+        entries: &[&IndexEntry],
+        how: How,
+    ) -> Result<Staging<'r>> {
+        let mut staging = Staging::new(self, index, how);
+        for entry in entries {
+            if !how.opaque && self.is_surely_unchanged(entry)? {
+                continue;
+            }
+            if !staging.capture(&entry.path)? {
+                staging.remove(entry)?;
+            }
+        }
+        Ok(staging)
+    }
+}

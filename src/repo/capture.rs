@@ -1,0 +1,301 @@
+//! Captures a worktree file: streams it, through SQLite or plainly, into the store, which keeps what differs.
+//!
+//! Runs without the repository lock. The fingerprint is taken before the first byte is read, so a write that comes
+//! later shows as a change afterwards.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{RepoError, Result};
+use super::fingerprint::Fingerprint;
+use super::index::IndexEntry;
+use super::monitor::Work;
+use super::objects::ObjectReader;
+use super::types::Warning;
+use super::{Repository, now_ns};
+use crate::model::page::ZERO_PAGE;
+use crate::model::{FileKind, FileMode, PAGE_SIZE, PageBuf, PageHash, PageIdx, RepoPath, Snapshot};
+use crate::sqlite::capture::{CHUNK_LEN, ScanChunk, ScanOptions, scan};
+use crate::sqlite::detect::{Detected, classify};
+use crate::sqlite::error::DatabaseError;
+use crate::sqlite::header::volatile_masked;
+use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError};
+use crate::util::interrupt;
+
+/// For files from this size on, waiting until the fingerprint can be trusted is cheaper than the next scan.
+const WORTH_WAITING: u64 = 16 << 20;
+const SETTLE: Duration = Duration::from_millis(25);
+const RETRIES: usize = 5;
+
+/// A captured file.
+pub struct Captured {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its permission.
+    pub mode: FileMode,
+    /// Bytes of its state.
+    pub byte_len: u64,
+    /// What it looked like from outside, if that can be trusted later.
+    pub fingerprint: Option<Fingerprint>,
+    /// The state it was compared with.
+    pub base: Option<Arc<OpenSnapshot>>,
+    /// The pages that differ from it.
+    pub ingested: Ingested,
+    /// Something the user should know.
+    pub warning: Option<Warning>,
+}
+
+/// How a file is captured.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Store what differs, or only look whether anything does.
+    pub purpose: Purpose,
+    /// Take it byte for byte, whatever it is.
+    pub opaque: bool,
+}
+
+impl Captured {
+    /// Tells whether content and kind are those of the base.
+    pub fn is_unchanged(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| {
+            let Snapshot { kind, byte_len, .. } = *base.snapshot();
+            (kind, byte_len) == (self.kind, self.byte_len) && self.ingested.changed.is_empty()
+        })
+    }
+}
+
+impl Repository {
+    /// Captures the file at `path` and compares it with the snapshot of `entry`; a path without an entry with that of
+    /// a file in `copies_of` which it seems to be a copy of. `None` if there is no file.
+    pub fn capture(
+        &self,
+        path: &RepoPath,
+        entry: Option<&IndexEntry>,
+        copies_of: &[IndexEntry],
+        how: How,
+    ) -> Result<Option<Captured>> {
+        let file = path.under(self.top());
+        for _ in 0..RETRIES {
+            let Some((print, trusted)) = settled_print(&file)? else { return Ok(None) };
+            let (kind, warning) = kind_of(path, &file, entry, how.opaque)?;
+            let base = match entry {
+                Some(entry) => self.readable_base(entry)?,
+                None => self.copied_from(&file, kind, print.size, copies_of)?,
+            };
+            self.store().release();
+            let result = self.stream(&file, kind, base.clone(), how.purpose);
+            let (kind, (byte_len, ingested)) = match result {
+                // A file tracked byte for byte because SQLite cannot read it stays so.
+                Err(RepoError::Database(e)) if entry.is_some_and(|e| e.kind == FileKind::Opaque) && unreadable(&e) => {
+                    (FileKind::Opaque, self.stream(&file, FileKind::Opaque, base.clone(), how.purpose)?)
+                }
+                other => (kind, other?),
+            };
+            let now = Fingerprint::stat_only(&file).map_err(RepoError::file("read", &file))?;
+            if kind == FileKind::Opaque && now.is_none_or(|now| !now.matches(&print)) {
+                continue;
+            }
+            return Ok(Some(Captured {
+                kind,
+                mode: file_mode(&file)?,
+                byte_len,
+                fingerprint: trusted.then_some(print),
+                base,
+                ingested,
+                warning,
+            }));
+        }
+        Err(RepoError::KeepsChanging(path.clone()))
+    }
+
+    /// Opens the snapshot of an entry; `None`, with a notice, if the store has lost parts of it, so that adding the
+    /// file again stores all of it.
+    fn readable_base(&self, entry: &IndexEntry) -> Result<Option<Arc<OpenSnapshot>>> {
+        let opened = self.snapshot(&entry.snapshot).map_err(RepoError::from).and_then(|snapshot| {
+            let open = self.store().open_snapshot(snapshot)?;
+            self.store().check_segments(&open)?;
+            Ok(open)
+        });
+        match opened {
+            Ok(open) => Ok(Some(Arc::new(open))),
+            Err(e) if e.is_damage() => {
+                self.monitor().notice(&format!("the stored state of '{}' cannot be read: {e}", entry.path));
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Finds the tracked file whose content a new file has: same kind, same length, same first page.
+    fn copied_from(
+        &self,
+        file: &Path,
+        kind: FileKind,
+        size: u64,
+        tracked: &[IndexEntry],
+    ) -> Result<Option<Arc<OpenSnapshot>>> {
+        let mut first = ZERO_PAGE;
+        let mut hash = None;
+        for entry in tracked.iter().filter(|e| e.kind == kind && e.byte_len == size && size > 0) {
+            let hash = match hash {
+                Some(hash) => hash,
+                None => {
+                    let len = first.len().min(size as usize);
+                    let read = File::open(file).and_then(|mut f| f.read_exact(&mut first[..len]));
+                    read.map_err(RepoError::file("read", file))?;
+                    *hash.insert(PageHash::of(&first))
+                }
+            };
+            if let Some(base) = self.readable_base(entry)?
+                && base.page_hash(PageIdx::FIRST)? == hash
+            {
+                return Ok(Some(base));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stream(
+        &self,
+        file: &Path,
+        kind: FileKind,
+        base: Option<Arc<OpenSnapshot>>,
+        purpose: Purpose,
+    ) -> Result<(u64, Ingested)> {
+        let same_page1 = (kind == FileKind::Sqlite).then_some(same_but_volatile as fn(&_, &_) -> _);
+        let base = base.filter(|b| b.snapshot().kind == kind);
+        let old_len = base.as_ref().map(|b| b.snapshot().byte_len);
+        let mut ingest = self.store().ingest(base, same_page1, purpose)?;
+        let work = Work::start(self.monitor(), &file.display().to_string(), None);
+        let byte_len = match kind {
+            FileKind::Sqlite => self.stream_database(file, old_len, purpose, &mut ingest),
+            FileKind::Opaque => self.stream_bytes(file, old_len, purpose, &mut ingest),
+        };
+        drop(work);
+        let ingested = ingest.finish();
+        // The store's failure is the cause where it made the stream stop early.
+        Ok((byte_len?, ingested?))
+    }
+
+    fn stream_database(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<u64> {
+        let on_wait = |holders: &crate::sqlite::holders::LockHolders| {
+            self.monitor().waiting(&format!("waiting for {}, locked by {holders}", file.display()));
+        };
+        let options = ScanOptions { busy_timeout: self.settings().busy_timeout, on_wait: &on_wait };
+        let mut interrupted = Ok(());
+        let scanned = scan(file, &options, &mut |chunk| match chunk {
+            ScanChunk::Start { byte_len, .. } if is_decided(byte_len, old_len, purpose) => ControlFlow::Break(()),
+            ScanChunk::Start { .. } => ControlFlow::Continue(()),
+            ScanChunk::Pages { first, bytes } => {
+                interrupted = interrupt::check();
+                if interrupted.is_err() {
+                    return ControlFlow::Break(());
+                }
+                let full = std::mem::replace(bytes, ingest.buffer());
+                self.monitor().advance(full.len() as u64);
+                ingest.push(first, full)
+            }
+        });
+        interrupted?;
+        Ok(scanned?.byte_len)
+    }
+
+    fn stream_bytes(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<u64> {
+        let failed = |e: io::Error| RepoError::file("read", file)(e);
+        let mut input = File::open(file).map_err(failed)?;
+        let size = input.metadata().map_err(failed)?.len();
+        if is_decided(size, old_len, purpose) {
+            return Ok(size);
+        }
+        let mut total = 0u64;
+        let mut next = Some(PageIdx::FIRST);
+        loop {
+            interrupt::check()?;
+            let mut buffer = ingest.buffer();
+            let read = (&mut input).take(CHUNK_LEN as u64).read_to_end(&mut buffer).map_err(failed)?;
+            if read == 0 {
+                return Ok(total);
+            }
+            total += read as u64;
+            buffer.resize(read.next_multiple_of(PAGE_SIZE), 0);
+            let first = next.ok_or(StoreError::TooLarge { byte_len: total })?;
+            next = PageIdx::of_offset(first.byte_offset() + buffer.len() as u64);
+            self.monitor().advance(read as u64);
+            if ingest.push(first, buffer).is_break() {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+/// When only comparing, another length already is the answer.
+fn is_decided(byte_len: u64, old_len: Option<u64>, purpose: Purpose) -> bool {
+    purpose == Purpose::Compare && old_len != Some(byte_len)
+}
+
+fn same_but_volatile(old: &PageBuf, new: &PageBuf) -> bool {
+    let (mut old, mut new) = (*old, *new);
+    volatile_masked(&mut old);
+    volatile_masked(&mut new);
+    old == new
+}
+
+fn unreadable(error: &DatabaseError) -> bool {
+    matches!(
+        error,
+        DatabaseError::NotADatabase { .. } | DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. }
+    )
+}
+
+/// Takes a file's fingerprint and tells whether it can be trusted later; waits a moment for large files just written.
+fn settled_print(file: &Path) -> Result<Option<(Fingerprint, bool)>> {
+    let mut waited = false;
+    loop {
+        let taken = now_ns();
+        let print = Fingerprint::take(file).map_err(RepoError::file("read", file))?;
+        let Some(print) = print else { return Ok(None) };
+        let racy = print.is_racy(taken);
+        if !racy || waited || print.size < WORTH_WAITING {
+            return Ok(Some((print, !racy)));
+        }
+        std::thread::sleep(SETTLE);
+        waited = true;
+    }
+}
+
+fn kind_of(
+    path: &RepoPath,
+    file: &Path,
+    entry: Option<&IndexEntry>,
+    opaque: bool,
+) -> Result<(FileKind, Option<Warning>)> {
+    if opaque {
+        return Ok((FileKind::Opaque, None));
+    }
+    let named_like_one = is_database_name(path);
+    Ok(match classify(file).map_err(RepoError::file("read", file))? {
+        Detected::Sqlite(_) => (FileKind::Sqlite, None),
+        // SQLite takes an empty file for an empty database; there is nothing to stream through it.
+        Detected::Empty => (FileKind::Opaque, None),
+        Detected::Other => {
+            let known = entry.is_some_and(|e| e.kind == FileKind::Opaque);
+            (FileKind::Opaque, (named_like_one && !known).then(|| Warning::NotSqlite(path.clone())))
+        }
+    })
+}
+
+fn is_database_name(path: &RepoPath) -> bool {
+    let ending = path.as_str().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|e| ["db", "db3", "sqlite", "sqlite3", "sqlitedb"].contains(&e.as_str()))
+}
+
+/// Returns a file's permission.
+pub fn file_mode(file: &Path) -> Result<FileMode> {
+    let meta = fs::metadata(file).map_err(RepoError::file("read", file))?;
+    Ok(if meta.permissions().mode() & 0o111 != 0 { FileMode::Executable } else { FileMode::Regular })
+}

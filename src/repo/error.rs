@@ -1,0 +1,123 @@
+//! The error of repository operations: one variant per part that can fail.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::index::IndexError;
+use super::objects::ReadError;
+use super::refs::RefError;
+use crate::model::object::ObjectError;
+use crate::model::{RepoPath, SourceError};
+use crate::sqlite::error::DatabaseError;
+use crate::sqlite::materialize::MaterializeError;
+use crate::store::StoreError;
+use crate::util::interrupt::Interrupted;
+use crate::util::lock::LockError;
+
+/// The result of a repository operation.
+pub type Result<T, E = RepoError> = std::result::Result<T, E>;
+
+/// An error of a repository operation.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The storage log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Reading an object.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A damaged object.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// Refs and reflogs.
+    #[error(transparent)]
+    Ref(#[from] RefError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A database in the worktree.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Writing a database or another file to the worktree.
+    #[error(transparent)]
+    Materialize(#[from] MaterializeError),
+    /// The repository lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Reading pages through a [`crate::model::PageSource`].
+    #[error("cannot read pages: {0}")]
+    Source(SourceError),
+    /// Creating a repository.
+    #[error(transparent)]
+    Init(#[from] super::init::InitError),
+    /// Staging.
+    #[error(transparent)]
+    Add(#[from] super::add::AddError),
+    /// Bringing files back.
+    #[error(transparent)]
+    Checkout(#[from] super::checkout::CheckoutError),
+    /// A path as typed.
+    #[error(transparent)]
+    Pathspec(#[from] super::pathspec::PathspecError),
+    /// A path that cannot be tracked.
+    #[error(transparent)]
+    Untrackable(#[from] super::ignore_rules::UntrackableError),
+    /// Removing or moving files.
+    #[error(transparent)]
+    Remove(#[from] super::remove::RemoveError),
+    /// Writing a state elsewhere.
+    #[error(transparent)]
+    Export(#[from] super::export::ExportError),
+    /// The user asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// A file operation.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried: `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No repository here or above.
+    #[error("not a graft repository (or any of the parent directories): {}", .0.display())]
+    NotARepository(PathBuf),
+    /// The repository was made by a newer Graft.
+    #[error("the repository {} has format version {version}; this graft reads version {}", dir.display(), super::FORMAT)]
+    NewerFormat {
+        /// The repository folder.
+        dir: PathBuf,
+        /// Its version.
+        version: String,
+    },
+    /// A file is written to all the time, so no single state of it can be read.
+    #[error("'{0}' keeps changing while it is read")]
+    KeepsChanging(RepoPath),
+}
+
+impl RepoError {
+    /// Wraps an I/O error with the file and what was tried.
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// Tells whether stored data is missing or damaged.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(e) => store_damage(e),
+            Self::Read(ReadError::Missing(_) | ReadError::Object(_)) | Self::Object(_) => true,
+            Self::Read(ReadError::Store { source, .. }) => source.downcast_ref().is_some_and(store_damage),
+            _ => false,
+        }
+    }
+}
+
+fn store_damage(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::Io { .. } | StoreError::Lock(_) | StoreError::IndexBusy { .. } | StoreError::TooLarge { .. }
+    )
+}

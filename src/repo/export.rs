@@ -1,0 +1,70 @@
+//! Writing a stored state to a file outside the worktree, or to a stream.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Repository;
+use super::error::Result;
+use super::monitor::Work;
+use super::objects::ObjectReader;
+use crate::model::{ObjectId, PageSource};
+use crate::sqlite::materialize::{self, WriteOptions};
+use crate::store::OpenSnapshot;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportOutcome {
+    /// Bytes of the file.
+    pub byte_len: u64,
+    /// Its pages.
+    pub page_count: u32,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is something at the destination.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The destination is a folder.
+    #[error("{} is a folder", .0.display())]
+    IsFolder(PathBuf),
+}
+
+impl Repository {
+    /// Opens the snapshot with an id for reading.
+    pub fn open_snapshot(&self, id: &ObjectId) -> Result<Arc<OpenSnapshot>> {
+        Ok(Arc::new(self.store().open_snapshot(self.snapshot(id)?)?))
+    }
+
+    /// Writes a snapshot, byte for byte, as a new file; with `force` over what is there.
+    pub fn export(&self, snapshot: &ObjectId, to: &Path, force: bool) -> Result<ExportOutcome> {
+        if to.is_dir() {
+            return Err(ExportError::IsFolder(to.to_owned()).into());
+        }
+        if !force && to.symlink_metadata().is_ok() {
+            return Err(ExportError::Exists(to.to_owned()).into());
+        }
+        let open = self.open_snapshot(snapshot)?;
+        self.store().release();
+        let _work = Work::start(self.monitor(), &format!("Exporting {}", to.display()), Some(open.byte_len()));
+        let tmp = self.tmp();
+        let on_progress = |n| self.monitor().advance(n);
+        let options = WriteOptions {
+            busy_timeout: self.settings().busy_timeout,
+            on_progress: &on_progress,
+            ..WriteOptions::new(&tmp)
+        };
+        let written = materialize::export(open.as_ref(), to, &options)?;
+        Ok(ExportOutcome { byte_len: written.byte_len, page_count: open.page_count() })
+    }
+
+    /// Writes a snapshot, byte for byte, to a stream.
+    pub fn export_to(&self, snapshot: &ObjectId, out: &mut dyn Write) -> Result<ExportOutcome> {
+        let open = self.open_snapshot(snapshot)?;
+        self.store().release();
+        let byte_len = materialize::export_to(open.as_ref(), Path::new("standard output"), out)?;
+        Ok(ExportOutcome { byte_len, page_count: open.page_count() })
+    }
+}

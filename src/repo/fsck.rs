@@ -1,0 +1,270 @@
+//! Verifies everything: refs → commits → trees → snapshots → storage commits → pages, every hash.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::Repository;
+use super::error::Result;
+use super::index::Index;
+use super::monitor::Work;
+use super::objects::ObjectReader;
+use crate::model::{CommitHash, ObjectId, ObjectKind, PageSet, RefName, Snapshot};
+use crate::util::interrupt;
+
+/// What to verify.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FsckOptions {
+    /// Set the index of the store aside and make a new one from the files first.
+    pub rebuild_index: bool,
+    /// Verify objects and storage commits, but read no page.
+    pub connectivity_only: bool,
+}
+
+/// How much was verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Refs, HEAD and reflog entries.
+    pub refs: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Trees.
+    pub trees: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Annotated tags.
+    pub tags: u64,
+    /// Storage commits.
+    pub storage_commits: u64,
+    /// Bytes of pages.
+    pub page_bytes: u64,
+}
+
+/// Something that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is: `object 1a2b…`, `segment …`, `ref refs/heads/x`, `index`.
+    pub what: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What of the user's cannot be read because of it: `app.db at 1a2b3c4 (subject)`.
+    pub affects: Vec<String>,
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FsckReport {
+    /// How much was verified.
+    pub checked: Counts,
+    /// What is damaged; empty if all is well.
+    pub findings: Vec<Finding>,
+    /// Whether the index of the store was rebuilt.
+    pub rebuilt: bool,
+}
+
+/// Where a snapshot is used, for people.
+type Uses = BTreeMap<ObjectId, Vec<String>>;
+
+struct Check<'r> {
+    repo: &'r Repository,
+    report: FsckReport,
+    seen: HashSet<ObjectId>,
+    uses: Uses,
+    tree_uses: HashMap<ObjectId, Vec<String>>,
+}
+
+impl Repository {
+    /// Verifies the repository. Damage is a finding, not an error; errors are what keeps from looking.
+    pub fn fsck(&self, options: FsckOptions) -> Result<FsckReport> {
+        if options.rebuild_index {
+            let _lock = self.lock()?;
+            self.store().rebuild_index()?;
+        }
+        let mut check = Check {
+            repo: self,
+            report: FsckReport { rebuilt: options.rebuild_index, ..FsckReport::default() },
+            seen: HashSet::new(),
+            uses: Uses::new(),
+            tree_uses: HashMap::new(),
+        };
+        check.check_files()?;
+        let tips = check.tips()?;
+        check.walk(tips)?;
+        check.index();
+        check.snapshots(options.connectivity_only)?;
+        Ok(check.report)
+    }
+}
+
+impl Check<'_> {
+    fn find(&mut self, what: impl Into<String>, problem: impl ToString, affects: Vec<String>) {
+        self.report.findings.push(Finding { what: what.into(), problem: problem.to_string(), affects });
+    }
+
+    /// Opens every segment and pack, also those that nothing refers to.
+    fn check_files(&mut self) -> Result<()> {
+        for (path, error) in self.repo.store().damaged_files()? {
+            let name = path.strip_prefix(self.repo.top()).unwrap_or(&path).display().to_string();
+            self.find(name, error, Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Returns what refs, HEAD and reflogs name.
+    fn tips(&mut self) -> Result<Vec<(ObjectId, String)>> {
+        let refs = self.repo.refs();
+        let mut tips = Vec::new();
+        match refs.head() {
+            Ok(super::refs::Head::Detached(id)) => tips.push((id, "HEAD".to_owned())),
+            Ok(super::refs::Head::Branch(_)) => {}
+            Err(e) => self.find("HEAD", e, vec!["the current branch".to_owned()]),
+        }
+        let super::refs::RefList { refs: good, broken } = refs.tips()?;
+        self.report.checked.refs = 1 + (good.len() + broken.len()) as u64;
+        for error in broken {
+            self.find("refs", error, Vec::new());
+        }
+        for tip in good {
+            if tip.name != RefName::head() {
+                tips.push((tip.id, tip.name.to_string()));
+            }
+        }
+        Ok(tips)
+    }
+
+    fn walk(&mut self, tips: Vec<(ObjectId, String)>) -> Result<()> {
+        let mut queue = tips;
+        while let Some((id, from)) = queue.pop() {
+            interrupt::check()?;
+            if !self.seen.insert(id) {
+                continue;
+            }
+            let raw = match self.repo.raw(&id) {
+                Ok(raw) => raw,
+                Err(e) => {
+                    self.find(format!("object {id}"), e, vec![format!("what {from} leads to")]);
+                    continue;
+                }
+            };
+            match raw.kind() {
+                ObjectKind::Commit => {
+                    let Some(commit) = self.decoded(self.repo.commit(&id), &id, &from) else { continue };
+                    self.report.checked.commits += 1;
+                    let label = format!("{} ({})", id.to_hex_with_len(7), commit.subject());
+                    queue.extend(commit.parents.iter().map(|p| (*p, format!("commit {label}"))));
+                    self.tree(commit.tree, label);
+                }
+                ObjectKind::Tag => {
+                    let Some(tag) = self.decoded(self.repo.tag(&id), &id, &from) else { continue };
+                    self.report.checked.tags += 1;
+                    queue.push((tag.target, format!("tag {}", tag.name)));
+                }
+                ObjectKind::Tree => self.tree(id, from),
+                ObjectKind::Snapshot => self.uses.entry(id).or_default().push(from),
+            }
+        }
+        Ok(())
+    }
+
+    fn tree(&mut self, id: ObjectId, label: String) {
+        let labels = self.tree_uses.entry(id).or_default();
+        labels.push(label.clone());
+        if labels.len() > 1 {
+            return;
+        }
+        let Some(tree) = self.decoded(self.repo.tree(&id), &id, &format!("commit {label}")) else { return };
+        self.report.checked.trees += 1;
+        for entry in tree.entries() {
+            self.uses.entry(entry.snapshot).or_default().push(format!("{} at {label}", entry.path));
+        }
+    }
+
+    fn index(&mut self) {
+        match self.repo.index() {
+            Ok(index) => {
+                for entry in index.entries() {
+                    self.uses.entry(entry.snapshot).or_default().push(format!("{} as staged", entry.path));
+                }
+            }
+            Err(e) => self.find("index", e, vec!["what was staged and not committed".to_owned()]),
+        }
+    }
+
+    fn snapshots(&mut self, connectivity_only: bool) -> Result<()> {
+        let uses = std::mem::take(&mut self.uses);
+        let mut done: HashMap<CommitHash, PageSet> = HashMap::new();
+        let mut commits: HashSet<CommitHash> = HashSet::new();
+        let repo = self.repo;
+        let work = Work::start(repo.monitor(), "Verifying pages", None);
+        for (id, used) in uses {
+            interrupt::check()?;
+            let Some(snapshot): Option<Snapshot> = self.decoded(repo.snapshot(&id), &id, &shorten(&used)) else {
+                continue;
+            };
+            self.report.checked.snapshots += 1;
+            let listed: Vec<CommitHash> = snapshot.commits_newest_first().map(|(_, _, hash)| hash).collect();
+            let open = match repo.store().open_snapshot(snapshot) {
+                Ok(open) => open,
+                Err(e) => {
+                    self.find(format!("snapshot {id}"), e, used);
+                    continue;
+                }
+            };
+            commits.extend(listed);
+            if connectivity_only {
+                if let Err(e) = repo.store().check_segments(&open) {
+                    self.find(format!("snapshot {id}"), e, used);
+                }
+                continue;
+            }
+            let mut bytes = 0;
+            let found = repo.store().verify_snapshot(&open, &mut done, &mut |n| {
+                bytes += n;
+                repo.monitor().advance(n);
+                interrupt::check().is_ok()
+            });
+            self.report.checked.page_bytes += bytes;
+            match found {
+                Ok(found) => {
+                    for f in found {
+                        let problem = format!("{} ({} pages are damaged, the first is {})", f.error, f.pages, f.first);
+                        self.find(format!("storage commit {}", f.commit), problem, used.clone());
+                    }
+                }
+                Err(e) => self.find(format!("snapshot {id}"), e, used),
+            }
+        }
+        drop(work);
+        self.report.checked.storage_commits = commits.len() as u64;
+        interrupt::check()?;
+        Ok(())
+    }
+
+    fn decoded<T>(&mut self, read: Result<T, super::objects::ReadError>, id: &ObjectId, from: &str) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(e) => {
+                self.find(format!("object {id}"), e, vec![from.to_owned()]);
+                None
+            }
+        }
+    }
+}
+
+fn shorten(uses: &[String]) -> String {
+    match uses {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+impl Repository {
+    /// Makes a damaged index anew from HEAD's commit; files are compared by content at the next `status`.
+    pub fn reset_index(&self) -> Result<()> {
+        let lock = self.lock()?;
+        let index = match self.head_commit()? {
+            Some(id) => Index::from_tree(&self.tree(&self.commit(&id)?.tree)?, self)?,
+            None => Index::default(),
+        };
+        Ok(index.save(self.dir(), &lock)?)
+    }
+}

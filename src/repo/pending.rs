@@ -1,0 +1,67 @@
+//! The index and a ref that moves with it: both or neither.
+//!
+//! An operation that moves HEAD writes the new index as `index.pending`, headed by the commit it belongs to, moves the
+//! ref, and renames the file to `index`. Whoever finds an `index.pending` looks at HEAD: if HEAD is that commit, the
+//! move happened and this is the index; if not, it never happened. So a crash at any instant leaves the old state or
+//! the new one, and no command needs a repair step.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::Repository;
+use super::error::{RepoError, Result};
+use super::index::Index;
+use crate::model::{ObjectId, RefName};
+use crate::util::fs as durable;
+use crate::util::lock::FileLock;
+
+const ID_LEN: usize = 65;
+
+impl Repository {
+    /// Reads the index as of HEAD.
+    pub fn index(&self) -> Result<Index> {
+        match self.read_pending()? {
+            Some((commit, bytes)) if self.head_commit()? == Some(commit) => Ok(Index::from_bytes(self.dir(), &bytes)?),
+            _ => Ok(Index::load(self.dir())?),
+        }
+    }
+
+    /// Returns the commit that HEAD leads to; `None` on a branch without commits.
+    pub fn head_commit(&self) -> Result<Option<ObjectId>> {
+        Ok(self.refs().resolve(&RefName::head())?)
+    }
+
+    /// Writes the index that belongs to a commit which HEAD is about to reach.
+    pub(super) fn prepare_index(&self, index: &Index, commit: ObjectId, _lock: &FileLock) -> Result<()> {
+        let path = self.pending_path();
+        let bytes = [format!("{commit}\n").into_bytes(), index.to_bytes()].concat();
+        durable::replace(&path, &self.tmp(), &bytes).map_err(RepoError::file("write", &path))
+    }
+
+    /// Completes or forgets an interrupted move of HEAD.
+    pub(super) fn settle_pending(&self, lock: &FileLock) -> Result<()> {
+        let Some((commit, bytes)) = self.read_pending()? else { return Ok(()) };
+        if self.head_commit()? == Some(commit) {
+            Index::from_bytes(self.dir(), &bytes)?.save(self.dir(), lock)?;
+        }
+        let path = self.pending_path();
+        durable::remove(&path).map_err(RepoError::file("remove", &path))
+    }
+
+    fn read_pending(&self) -> Result<Option<(ObjectId, Vec<u8>)>> {
+        let path = self.pending_path();
+        let mut bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(RepoError::file("read", &path)(e)),
+        };
+        let id = bytes.get(..ID_LEN - 1).and_then(|hex| std::str::from_utf8(hex).ok());
+        let Some(id) = id.and_then(|hex| ObjectId::from_hex(hex).ok()) else { return Ok(None) };
+        Ok(Some((id, bytes.split_off(ID_LEN))))
+    }
+
+    fn pending_path(&self) -> PathBuf {
+        self.dir().join("index.pending")
+    }
+}

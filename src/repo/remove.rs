@@ -1,0 +1,247 @@
+//! Taking files out of the index and the worktree, and moving them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Repository;
+use super::error::{RepoError, Result};
+use super::fingerprint::{Fingerprint, sidecar_path};
+use super::index::{Index, IndexEntry};
+use super::pathspec::Pathspecs;
+use crate::model::RepoPath;
+use crate::model::path::RepoPathError;
+use crate::util::fs as durable;
+use crate::util::lock::FileLock;
+
+/// What to remove.
+#[derive(Clone, Debug, Default)]
+pub struct RmOptions {
+    /// Files, folders and globs as typed.
+    pub pathspecs: Vec<PathBuf>,
+    /// Where the user stands.
+    pub cwd: PathBuf,
+    /// Leave the worktree alone.
+    pub cached: bool,
+    /// Remove files even if they hold work that is nowhere else.
+    pub force: bool,
+    /// Allow folders.
+    pub recursive: bool,
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
+/// What to move.
+#[derive(Clone, Debug, Default)]
+pub struct MvOptions {
+    /// Files or folders as typed.
+    pub sources: Vec<PathBuf>,
+    /// The new name, or the folder to move into.
+    pub destination: PathBuf,
+    /// Where the user stands.
+    pub cwd: PathBuf,
+    /// Overwrite what is at the destination.
+    pub force: bool,
+    /// Only say what would be moved.
+    pub dry_run: bool,
+}
+
+/// Why nothing was removed or moved.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// A path matches no tracked file.
+    #[error("pathspec '{}' did not match any tracked file", .0.display())]
+    NoMatch(PathBuf),
+    /// A folder, without `-r`.
+    #[error("not removing '{}' recursively without -r", .0.display())]
+    Folder(PathBuf),
+    /// The worktree has changes that are not staged.
+    #[error("'{0}' has local changes")]
+    LocalChanges(RepoPath),
+    /// The index has changes that are not committed.
+    #[error("'{0}' has changes staged that are not committed")]
+    StagedChanges(RepoPath),
+    /// A program has the database open with work that is not in the file itself.
+    #[error("'{path}' is in use: {} holds unfinished work", sidecar.display())]
+    InUse {
+        /// The database.
+        path: RepoPath,
+        /// Its `-wal` or `-journal`.
+        sidecar: PathBuf,
+    },
+    /// The destination exists.
+    #[error("destination '{0}' exists")]
+    DestinationExists(RepoPath),
+    /// The destination is not a folder.
+    #[error("destination '{}' is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// The destination cannot be tracked.
+    #[error(transparent)]
+    Path(#[from] RepoPathError),
+    /// A folder would be moved into itself.
+    #[error("'{}' cannot be moved into itself", .0.display())]
+    IntoItself(PathBuf),
+}
+
+impl Repository {
+    /// Removes tracked files; returns which. Files with work that is nowhere else stay unless forced.
+    pub fn remove(&self, options: &RmOptions) -> Result<Vec<RepoPath>> {
+        let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
+        let index = self.index()?;
+        let entries: Vec<&IndexEntry> = index.entries().iter().filter(|e| specs.matches(&e.path)).collect();
+        let paths: Vec<RepoPath> = entries.iter().map(|e| e.path.clone()).collect();
+        if let Some(spec) = specs.unmatched(&paths.iter().collect::<Vec<_>>()) {
+            return Err(RemoveError::NoMatch(spec).into());
+        }
+        let folder = options.pathspecs.iter().find(|p| options.cwd.join(p).is_dir());
+        if let Some(folder) = folder.filter(|_| !options.recursive) {
+            return Err(RemoveError::Folder(folder.clone()).into());
+        }
+        if !options.force {
+            self.refuse_losses(&entries, options.cached)?;
+        }
+        if options.dry_run {
+            return Ok(paths);
+        }
+        let lock = self.lock()?;
+        if !options.cached {
+            for path in &paths {
+                self.delete_file(path)?;
+            }
+        }
+        let mut index = self.index()?;
+        index.retain(|e| !paths.contains(&e.path));
+        index.save(self.dir(), &lock)?;
+        Ok(paths)
+    }
+
+    /// Moves tracked files and folders; returns old and new paths.
+    pub fn rename(&self, options: &MvOptions) -> Result<Vec<(RepoPath, RepoPath)>> {
+        let index = self.index()?;
+        let destination = options.cwd.join(&options.destination);
+        let into_folder = destination.is_dir();
+        if options.sources.len() > 1 && !into_folder {
+            return Err(RemoveError::NotAFolder(options.destination.clone()).into());
+        }
+        let mut moves = Vec::new();
+        for source in &options.sources {
+            self.plan_moves(&index, options, source, &destination, into_folder, &mut moves)?;
+        }
+        if options.dry_run {
+            return Ok(moves);
+        }
+        let lock = self.lock()?;
+        let mut index = self.index()?;
+        for (from, to) in &moves {
+            self.move_file(&mut index, from, to, &lock)?;
+        }
+        Ok(moves)
+    }
+
+    fn refuse_losses(&self, entries: &[&IndexEntry], cached: bool) -> Result<()> {
+        let head = self.head_files()?;
+        for entry in entries {
+            let committed = head.iter().any(|h| h.path == entry.path && h.snapshot == entry.snapshot);
+            let present = !cached && Fingerprint::stat_only(&entry.path.under(self.top())).is_ok_and(|p| p.is_some());
+            if present && self.worktree_change(entry)?.0.is_some() {
+                return Err(RemoveError::LocalChanges(entry.path.clone()).into());
+            }
+            if !committed && !cached {
+                return Err(RemoveError::StagedChanges(entry.path.clone()).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a worktree file with its sidecars, the main file last so that no sidecar is ever left without it.
+    fn delete_file(&self, path: &RepoPath) -> Result<()> {
+        let file = path.under(self.top());
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let sidecar = sidecar_path(&file, suffix);
+            if file.exists() && sidecar.exists() {
+                durable::remove(&sidecar).map_err(RepoError::file("remove", &sidecar))?;
+            }
+        }
+        durable::remove(&file).map_err(RepoError::file("remove", &file))?;
+        let mut folder = file.parent();
+        while let Some(dir) = folder.filter(|d| *d != self.top()) {
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+            folder = dir.parent();
+        }
+        Ok(())
+    }
+
+    fn plan_moves(
+        &self,
+        index: &Index,
+        options: &MvOptions,
+        source: &Path,
+        destination: &Path,
+        into_folder: bool,
+        moves: &mut Vec<(RepoPath, RepoPath)>,
+    ) -> Result<()> {
+        let specs = Pathspecs::new(self.top(), &options.cwd, &[source.to_owned()])?;
+        let from_root = self.relative(&options.cwd.join(source))?;
+        let mut to_root = self.relative(destination)?;
+        if into_folder && let Some(name) = Path::new(&from_root).file_name() {
+            to_root = Path::new(&to_root).join(name).display().to_string();
+        }
+        if to_root.starts_with(&format!("{from_root}/")) {
+            return Err(RemoveError::IntoItself(source.to_owned()).into());
+        }
+        let found: Vec<&IndexEntry> = index.entries().iter().filter(|e| e.path.is_within(&from_root)).collect();
+        if found.is_empty() || specs.is_empty() {
+            return Err(RemoveError::NoMatch(source.to_owned()).into());
+        }
+        for entry in found {
+            let rest = &entry.path.as_str()[from_root.len()..];
+            let to = RepoPath::new(&format!("{to_root}{rest}")).map_err(RemoveError::Path)?;
+            let taken = to.under(self.top()).symlink_metadata().is_ok() || index.get(&to).is_some();
+            if taken && !options.force {
+                return Err(RemoveError::DestinationExists(to).into());
+            }
+            for suffix in ["-wal", "-journal"] {
+                let sidecar = sidecar_path(&entry.path.under(self.top()), suffix);
+                if fs::metadata(&sidecar).is_ok_and(|m| m.len() > 0) {
+                    return Err(RemoveError::InUse { path: entry.path.clone(), sidecar }.into());
+                }
+            }
+            moves.push((entry.path.clone(), to));
+        }
+        Ok(())
+    }
+
+    fn move_file(&self, index: &mut Index, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {
+        let (source, target) = (from.under(self.top()), to.under(self.top()));
+        if let Some(parent) = target.parent() {
+            durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;
+        }
+        if source.exists() {
+            durable::rename(&source, &target).map_err(RepoError::file("move", &source))?;
+        }
+        if let Some(mut entry) = index.remove(from) {
+            // The rename changes the inode's change time, so the old fingerprint says nothing any more.
+            entry.fingerprint = None;
+            entry.path = to.clone();
+            index.insert(entry);
+            index.save(self.dir(), lock)?;
+        }
+        Ok(())
+    }
+
+    fn relative(&self, path: &Path) -> Result<String> {
+        let absolute = std::path::absolute(path).map_err(RepoError::file("find", path))?;
+        let mut plain = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                std::path::Component::ParentDir => {
+                    plain.pop();
+                }
+                part => plain.push(part),
+            }
+        }
+        let inside = plain.strip_prefix(self.top()).map_err(|_| RemoveError::NoMatch(path.to_owned()))?;
+        Ok(inside.display().to_string())
+    }
+}
