@@ -25,9 +25,11 @@ pub mod refs;
 pub mod remove;
 pub mod staging;
 pub mod status;
-pub mod types;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod types;
 
 use std::fs;
 use std::io;

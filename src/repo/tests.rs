@@ -1,0 +1,104 @@
+//! Operations on real databases in a scratch folder, below the command line.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::add::AddOptions;
+use super::checkout::{CheckoutPaths, Source, Written};
+use super::fsck::FsckOptions;
+use super::init::InitOptions;
+use super::status::StatusOptions;
+use super::types::ChangeKind;
+use super::*;
+use crate::sqlite::sample;
+
+struct Scratch {
+    dir: tempfile::TempDir,
+    repo: Repository,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Repository::init(dir.path(), &InitOptions::default(), &Settings::default()).unwrap();
+        let repo = Repository::open(dir.path(), Settings::default()).unwrap();
+        Self { dir, repo }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn add(&self, path: &str) -> Vec<types::FileChange> {
+        let options =
+            AddOptions { pathspecs: vec![path.into()], cwd: self.dir.path().to_owned(), ..AddOptions::default() };
+        self.repo.add(&options).unwrap().files
+    }
+
+    fn unstaged(&self) -> Vec<ChangeKind> {
+        let status = self.repo.status(&StatusOptions::default()).unwrap();
+        status.unstaged.iter().map(|c| c.change).collect()
+    }
+}
+
+#[test]
+fn add_status_restore_and_export() {
+    let s = Scratch::new();
+    sample::create(&s.path("app.db")).unwrap();
+    let original = fs::read(s.path("app.db")).unwrap();
+    assert_eq!(s.add("app.db")[0].change, ChangeKind::Added);
+    assert_eq!(s.unstaged(), []);
+
+    sample::execute(&s.path("app.db"), "DELETE FROM track WHERE position % 3 = 0", Duration::from_secs(5)).unwrap();
+    assert_eq!(s.unstaged(), [ChangeKind::Modified]);
+    let restore = |force| CheckoutPaths {
+        source: Source::Index,
+        pathspecs: vec!["app.db".into()],
+        cwd: s.dir.path().to_owned(),
+        staged: false,
+        worktree: true,
+        force,
+        no_overlay: false,
+    };
+    let refused = s.repo.checkout_paths(&restore(false)).unwrap_err();
+    assert!(refused.to_string().contains("app.db"), "{refused}");
+    let done = s.repo.checkout_paths(&restore(true)).unwrap();
+    assert!(matches!(done.files[0].how, Written::InPlace { .. }));
+    assert_eq!(s.unstaged(), []);
+    let saved = done.files[0].saved.expect("unsaved work is kept");
+    s.repo.export(&saved, &s.path("saved.db"), false).unwrap();
+    assert_eq!(
+        sample::query(&s.path("saved.db"), "SELECT count(*) FROM track WHERE position % 3 = 0").unwrap(),
+        [["0"]]
+    );
+
+    let staged = s.repo.index().unwrap().entries()[0].snapshot;
+    s.repo.export(&staged, &s.path("out.db"), false).unwrap();
+    assert!(fs::read(s.path("out.db")).unwrap() == original, "an export has the very bytes that were added");
+    fs::remove_file(s.path("app.db")).unwrap();
+    assert_eq!(s.unstaged(), [ChangeKind::Deleted]);
+    s.repo.checkout_paths(&restore(false)).unwrap();
+    assert!(fs::read(s.path("app.db")).unwrap() == original);
+    assert_eq!(s.repo.fsck(FsckOptions::default()).unwrap().findings, []);
+}
+
+#[test]
+fn copies_and_renames_share_their_pages() {
+    let s = Scratch::new();
+    sample::create(&s.path("app.db")).unwrap();
+    s.add("app.db");
+    let segments = || walk(&s.dir.path().join(".graft/segments"));
+    let before = segments();
+    fs::copy(s.path("app.db"), s.path("copy.db")).unwrap();
+    assert_eq!(s.add("copy.db")[0].change, ChangeKind::Added);
+    fs::rename(s.path("app.db"), s.path("moved.db")).unwrap();
+    let files = s.add(".");
+    assert_eq!(files.iter().filter(|f| f.change == ChangeKind::Renamed).count(), 1, "{files:?}");
+    assert_eq!(segments(), before, "nothing is stored twice");
+    let index = s.repo.index().unwrap();
+    assert_ne!(index.entries()[0].volume, index.entries()[1].volume);
+}
+
+fn walk(dir: &Path) -> usize {
+    fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).map(|p| if p.is_dir() { walk(&p) } else { 1 }).sum()
+}
