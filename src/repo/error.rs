@@ -53,6 +53,15 @@ pub enum RepoError {
     /// Staging.
     #[error(transparent)]
     Add(#[from] super::add::AddError),
+    /// Committing.
+    #[error(transparent)]
+    Commit(#[from] super::commit::CommitError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] super::config::ConfigError),
+    /// Who commits, and when.
+    #[error(transparent)]
+    Identity(#[from] super::identity::IdentityError),
     /// Bringing files back.
     #[error(transparent)]
     Checkout(#[from] super::checkout::CheckoutError),

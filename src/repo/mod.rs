@@ -8,11 +8,14 @@ pub mod add;
 pub mod capture;
 pub mod changes;
 pub mod checkout;
+pub mod commit;
 pub mod config;
+pub mod date;
 pub mod error;
 pub mod export;
 pub mod fingerprint;
 pub mod fsck;
+pub mod identity;
 pub mod ignore_rules;
 pub mod index;
 pub mod init;
@@ -37,12 +40,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use config::{Config, Sources};
 pub use error::{RepoError, Result};
+use identity::{Env, Overrides, Role};
 use monitor::Monitor;
 use objects::{ObjectReader, ReadError};
 use refs::RefStore;
 
-use crate::model::{IdPrefix, ObjectId, RawObject};
+use crate::model::{IdPrefix, ObjectId, RawObject, Signature};
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::util::lock::FileLock;
 
@@ -60,6 +65,12 @@ pub struct Settings {
     pub busy_timeout: Duration,
     /// Who is told about progress.
     pub monitor: Arc<dyn Monitor>,
+    /// What the environment says about the user.
+    pub env: Env,
+    /// The user's own configuration file.
+    pub user_config: Option<PathBuf>,
+    /// Settings of the command line: `key=value`, or `key` for true.
+    pub overrides: Vec<String>,
 }
 
 impl Default for Settings {
@@ -68,6 +79,9 @@ impl Default for Settings {
             lock_timeout: Duration::from_secs(30),
             busy_timeout: Duration::from_secs(5),
             monitor: Arc::new(monitor::Silent),
+            env: Env::default(),
+            user_config: None,
+            overrides: Vec::new(),
         }
     }
 }
@@ -79,6 +93,7 @@ pub struct Repository {
     store: Store,
     refs: RefStore,
     settings: Settings,
+    config: Config,
 }
 
 impl Repository {
@@ -99,8 +114,13 @@ impl Repository {
             lock_timeout: settings.lock_timeout,
             on_notice: Arc::new(move |text: &str| monitor.notice(text)),
         };
+        let config = Config::load(&Sources {
+            user: settings.user_config.clone(),
+            repository: Some(dir.join("config.toml")),
+            overrides: settings.overrides.clone(),
+        })?;
         let store = Store::open(&dir, options)?;
-        Ok(Self { top: top.to_owned(), refs: RefStore::new(&dir), dir, store, settings })
+        Ok(Self { top: top.to_owned(), refs: RefStore::new(&dir), dir, store, settings, config })
     }
 
     /// Returns the top of the worktree.
@@ -126,6 +146,17 @@ impl Repository {
     /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Returns the configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns the signature of whoever works here, as of now.
+    pub fn signature(&self, role: Role, overrides: &Overrides) -> Result<Signature> {
+        let now = now_ns() / 1_000_000_000;
+        Ok(identity::signature(role, &self.config, &self.settings.env, overrides, now)?)
     }
 
     fn monitor(&self) -> &dyn Monitor {

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use super::add::AddOptions;
 use super::checkout::{CheckoutPaths, Source, Written};
+use super::commit::{CommitError, CommitOptions};
 use super::fsck::FsckOptions;
 use super::init::InitOptions;
 use super::status::StatusOptions;
 use super::types::ChangeKind;
 use super::*;
 use crate::sqlite::sample;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 struct Scratch {
     dir: tempfile::TempDir,
@@ -49,7 +52,7 @@ fn add_status_restore_and_export() {
     assert_eq!(s.add("app.db")[0].change, ChangeKind::Added);
     assert_eq!(s.unstaged(), []);
 
-    sample::execute(&s.path("app.db"), "DELETE FROM track WHERE position % 3 = 0", Duration::from_secs(5)).unwrap();
+    sample::execute(&s.path("app.db"), "DELETE FROM track WHERE position % 3 = 0", TIMEOUT).unwrap();
     assert_eq!(s.unstaged(), [ChangeKind::Modified]);
     let restore = |force| CheckoutPaths {
         source: Source::Index,
@@ -97,6 +100,44 @@ fn copies_and_renames_share_their_pages() {
     assert_eq!(segments(), before, "nothing is stored twice");
     let index = s.repo.index().unwrap();
     assert_ne!(index.entries()[0].volume, index.entries()[1].volume);
+}
+
+#[test]
+fn commits_follow_each_other() {
+    let s = Scratch::new();
+    sample::create(&s.path("app.db")).unwrap();
+    s.add("app.db");
+    let commit = |message: &str, all| {
+        let message = Some(message.to_owned());
+        let options = CommitOptions { message, all, cwd: s.dir.path().to_owned(), ..CommitOptions::default() };
+        s.repo.commit_index(&options)
+    };
+    let first = commit("first", false).unwrap();
+    assert!(first.root && first.files[0].change == ChangeKind::Added);
+    assert!(matches!(commit("again", true), Err(RepoError::Commit(CommitError::NothingToCommit))));
+    for n in 0..70 {
+        sample::execute(&s.path("app.db"), "UPDATE artist SET name = name || 'x' WHERE id = 1", TIMEOUT).unwrap();
+        let next = commit(&format!("change {n}"), true).unwrap();
+        assert_eq!(next.files[0].change, ChangeKind::Modified);
+        assert_eq!(s.unstaged(), []);
+    }
+    let mut id = s.repo.head_commit().unwrap().unwrap();
+    let mut count = 0;
+    loop {
+        let commit = s.repo.commit(&id).unwrap();
+        count += 1;
+        let tree = s.repo.tree(&commit.tree).unwrap();
+        let out = s.path(&format!("out-{count}.db"));
+        s.repo.export(&tree.entries()[0].snapshot, &out, false).unwrap();
+        let title = sample::query(&out, "SELECT name FROM artist WHERE id = 1").unwrap();
+        assert_eq!(title[0][0].chars().rev().take_while(|c| *c == 'x').count(), 71 - count);
+        match commit.parents.first() {
+            Some(parent) => id = *parent,
+            None => break,
+        }
+    }
+    assert_eq!((count, id), (71, first.id));
+    assert_eq!(s.repo.fsck(FsckOptions::default()).unwrap().findings, []);
 }
 
 fn walk(dir: &Path) -> usize {

@@ -1,0 +1,245 @@
+//! Recording a commit.
+
+use std::path::PathBuf;
+
+use super::Repository;
+use super::capture::How;
+use super::changes::{of_index, of_tree};
+use super::error::Result;
+use super::identity::{Overrides, Role};
+use super::index::{Index, IndexEntry};
+use super::objects::ObjectReader;
+use super::pathspec::Pathspecs;
+use super::refs::{Expected, Head, RefEdit};
+use super::staging::{self, Staging};
+use super::types::{FileChange, Warning};
+use crate::model::{Commit, ObjectId, RefName, Tree};
+use crate::store::{Purpose, Transaction};
+
+/// What to commit, and how.
+#[derive(Clone, Debug, Default)]
+pub struct CommitOptions {
+    /// The message; for an amended commit that of the old one if not given.
+    pub message: Option<String>,
+    /// Stage changed and removed tracked files first.
+    pub all: bool,
+    /// Replace HEAD's commit.
+    pub amend: bool,
+    /// Commit even if nothing changes.
+    pub allow_empty: bool,
+    /// Accept an empty message.
+    pub allow_empty_message: bool,
+    /// Name and mail address of the author.
+    pub author: Option<(String, String)>,
+    /// The author's date, in any form that Git takes.
+    pub date: Option<String>,
+    /// Commit the worktree state of just these tracked files, whatever else is staged.
+    pub pathspecs: Vec<PathBuf>,
+    /// Where the user stands.
+    pub cwd: PathBuf,
+}
+
+/// What was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitOutcome {
+    /// The new commit.
+    pub id: ObjectId,
+    /// The branch that moved; `None` if HEAD is detached.
+    pub branch: Option<RefName>,
+    /// Whether it is the first commit of its history.
+    pub root: bool,
+    /// Whether it replaced another.
+    pub amended: bool,
+    /// The first line of its message.
+    pub subject: String,
+    /// What it changes against its first parent.
+    pub files: Vec<FileChange>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The index is as HEAD's commit has it.
+    #[error("nothing to commit")]
+    NothingToCommit,
+    /// The message is empty.
+    #[error("the commit message is empty")]
+    EmptyMessage,
+    /// There is no commit to amend.
+    #[error("there is no commit yet that could be amended")]
+    NothingToAmend,
+    /// A path matches no tracked file.
+    #[error("pathspec '{}' did not match any tracked file", .0.display())]
+    NoMatch(PathBuf),
+    /// Paths and `--all` at once.
+    #[error("paths cannot be combined with --all")]
+    PathsWithAll,
+    /// Another process moved HEAD in between.
+    #[error("HEAD was moved by another process")]
+    HeadMoved,
+}
+
+impl Repository {
+    /// Records the index, or what the options say, as a new commit and moves HEAD's branch to it.
+    pub fn commit_index(&self, options: &CommitOptions) -> Result<CommitOutcome> {
+        if options.all && !options.pathspecs.is_empty() {
+            return Err(CommitError::PathsWithAll.into());
+        }
+        let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
+        let index = self.index()?;
+        let wanted: Vec<&IndexEntry> = match options.all || !specs.is_empty() {
+            true => index.entries().iter().filter(|e| specs.matches(&e.path)).collect(),
+            false => Vec::new(),
+        };
+        if let Some(spec) = specs.unmatched(&wanted.iter().map(|e| &e.path).collect::<Vec<_>>()) {
+            return Err(CommitError::NoMatch(spec).into());
+        }
+        let staging = self.stage_tracked(&index, &wanted, How { purpose: Purpose::Store, opaque: false })?;
+        self.record(options, &specs, staging)
+    }
+
+    fn record(&self, options: &CommitOptions, specs: &Pathspecs, staging: Staging<'_>) -> Result<CommitOutcome> {
+        let lock = self.lock()?;
+        let mut tx = Transaction::new(self.store(), &lock);
+        let (staged, warnings) = staging.finish(&mut tx)?;
+        let mut index = self.index()?;
+        staging::apply(&mut index, &staged);
+
+        let head = self.refs().head()?;
+        let tip = self.head_commit()?;
+        let replaced = match (options.amend, tip) {
+            (true, None) => return Err(CommitError::NothingToAmend.into()),
+            (true, Some(id)) => Some(self.commit(&id)?),
+            (false, _) => None,
+        };
+        let parents = match &replaced {
+            Some(old) => old.parents.clone(),
+            None => tip.into_iter().collect(),
+        };
+        let tree = self.tree_to_record(&index, specs, tip)?;
+        let tree_id = tx.add_object(&tree);
+        let parent = parents.first().map(|id| self.commit(id)).transpose()?;
+        let is_empty = match &parent {
+            Some(parent) => parent.tree == tree_id,
+            None => tree.entries().is_empty(),
+        };
+        if is_empty && !options.allow_empty && replaced.is_none() {
+            return Err(CommitError::NothingToCommit.into());
+        }
+        let message = self.message(options, replaced.as_ref())?;
+        let overrides = Overrides { name_email: options.author.clone(), date: options.date.clone() };
+        let keep_author = replaced.as_ref().filter(|_| options.author.is_none() && options.date.is_none());
+        let mut generation = 1;
+        for parent in &parents {
+            generation = generation.max(self.commit(parent)?.generation + 1);
+        }
+        let commit = Commit {
+            tree: tree_id,
+            parents,
+            generation,
+            author: match keep_author {
+                Some(old) => old.author.clone(),
+                None => self.signature(Role::Author, &overrides)?,
+            },
+            committer: self.signature(Role::Committer, &Overrides::default())?,
+            message,
+        };
+        let id = tx.add_object(&commit);
+        tx.publish()?;
+        self.prepare_index(&index, id, &lock)?;
+        let expected = tip.map_or(Expected::MustNotExist, Expected::MustExistAndMatch);
+        let action = match (&replaced, tip) {
+            (Some(_), _) => "commit (amend)",
+            (None, None) => "commit (initial)",
+            (None, Some(_)) => "commit",
+        };
+        let edit = RefEdit::set(RefName::head(), id, expected, format!("{action}: {}", commit.subject()));
+        self.refs().apply(&lock, &commit.committer, &[edit])?;
+        self.settle_pending(&lock)?;
+        drop(lock);
+        Ok(CommitOutcome {
+            id,
+            branch: match head {
+                Head::Branch(branch) => Some(branch),
+                Head::Detached(_) => None,
+            },
+            root: commit.parents.is_empty(),
+            amended: replaced.is_some(),
+            subject: commit.subject().to_owned(),
+            files: self.commit_changes(&id)?,
+            warnings,
+        })
+    }
+
+    /// Returns the index as a tree; with paths, HEAD's tree with just these paths as the index has them.
+    fn tree_to_record(&self, index: &Index, specs: &Pathspecs, tip: Option<ObjectId>) -> Result<Tree> {
+        let all = index.to_tree();
+        if specs.is_empty() {
+            return Ok(all);
+        }
+        let old = match tip {
+            Some(id) => self.tree(&self.commit(&id)?.tree)?,
+            None => Tree::default(),
+        };
+        let kept = old.entries().iter().filter(|e| !specs.matches(&e.path));
+        Ok(Tree::new(kept.chain(all.entries().iter().filter(|e| specs.matches(&e.path))).cloned().collect()))
+    }
+
+    fn message(&self, options: &CommitOptions, replaced: Option<&Commit>) -> Result<String> {
+        let message = match (&options.message, replaced) {
+            (Some(text), _) => tidy(text),
+            (None, Some(old)) => old.message.clone(),
+            (None, None) => String::new(),
+        };
+        if message.is_empty() && !options.allow_empty_message {
+            return Err(CommitError::EmptyMessage.into());
+        }
+        Ok(message)
+    }
+
+    /// Returns the changes that a commit would record, for the editor's template.
+    pub fn staged_changes(&self, options: &CommitOptions) -> Result<Vec<FileChange>> {
+        let head = self.head_commit()?;
+        let base = match (options.amend, head) {
+            (true, Some(id)) => self.commit(&id)?.parents.first().copied(),
+            _ => head,
+        };
+        let old = match base {
+            Some(id) => of_tree(&self.tree(&self.commit(&id)?.tree)?),
+            None => Vec::new(),
+        };
+        self.compare(&old, &of_index(&self.index()?))
+    }
+}
+
+/// Strips blank lines at both ends and white space at line ends, and ends the message with one newline, as Git does.
+fn tidy(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let start = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
+    let end = lines.iter().rposition(|l| !l.is_empty()).map_or(start, |i| i + 1);
+    let mut out = String::new();
+    let mut blank = false;
+    for line in &lines[start..end] {
+        if line.is_empty() && blank {
+            continue;
+        }
+        blank = line.is_empty();
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_tidied_as_git_does() {
+        assert_eq!(tidy("\n\n one  \n\n\n two\n\n"), " one\n\n two\n");
+        assert_eq!(tidy(" \n\n"), "");
+        assert_eq!(tidy("x"), "x\n");
+    }
+}
