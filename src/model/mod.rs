@@ -15,6 +15,7 @@ pub mod page_set;
 pub mod pages;
 pub mod path;
 pub mod refname;
+pub mod row_change;
 pub mod snapshot;
 pub mod storage_commit;
 pub mod tag;
@@ -30,6 +31,9 @@ pub use page_set::PageSet;
 pub use pages::{PageSource, SourceError};
 pub use path::RepoPath;
 pub use refname::RefName;
+pub use row_change::{
+    CellChange, ColumnChange, RowChange, RowIdentity, SchemaChange, SequenceChange, SettingChange, Value,
+};
 pub use snapshot::{FileKind, LogRange, Snapshot};
 pub use storage_commit::StorageCommit;
 pub use tag::Tag;

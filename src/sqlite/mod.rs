@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod capture;
 pub mod detect;
+pub mod diff;
 pub mod error;
 pub mod header;
 pub mod holders;

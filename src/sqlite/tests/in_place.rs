@@ -9,7 +9,7 @@ fn write_options(tmp: &Path) -> WriteOptions<'_> {
 }
 
 /// Returns the 4 KiB pages in which two states differ.
-fn differing(a: &[u8], b: &[u8]) -> PageSet {
+pub(super) fn differing(a: &[u8], b: &[u8]) -> PageSet {
     let page = |s: &[u8], i: usize| {
         let mut page = s.get(i * PAGE_SIZE..).unwrap_or_default().to_vec();
         page.resize(page.len().min(PAGE_SIZE), 0);

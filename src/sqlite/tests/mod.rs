@@ -1,6 +1,7 @@
 //! Tests of capture and materialize on generated databases, and what they share.
 
 mod capture;
+mod diff;
 mod in_place;
 mod replace;
 mod vfs;

@@ -1,0 +1,135 @@
+//! What differs between two states of a database, in rows and schema objects.
+
+/// A value as SQLite stores it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// INTEGER.
+    Integer(i64),
+    /// REAL; never NaN.
+    Real(f64),
+    /// TEXT, in UTF-8 whatever the database's encoding; may hold NUL and need not be valid.
+    Text(Vec<u8>),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    /// Tells whether the two are the same by storage class and bytes: `1` is not `1.0`, `0.0` is not `-0.0`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Real(a), Self::Real(b)) => a.to_bits() == b.to_bits(),
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// By what the rows of a table are paired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowIdentity {
+    /// By the declared key: exactly, whatever its collation.
+    Key,
+    /// By rowid.
+    Rowid,
+    /// Not at all: equal rows are counted, and there are no updates.
+    Bag,
+}
+
+/// One difference between the rows of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowChange {
+    /// The row is only in the new state.
+    Insert {
+        /// The values it is known by, none in a bag.
+        key: Vec<Value>,
+        /// All values, in the order of the new columns.
+        row: Vec<Value>,
+        /// How many more such rows there are; 1 except in a bag.
+        count: u64,
+    },
+    /// The row is only in the old state.
+    Delete {
+        /// The values it is known by, none in a bag.
+        key: Vec<Value>,
+        /// All values, in the order of the old columns.
+        row: Vec<Value>,
+        /// How many fewer such rows there are; 1 except in a bag.
+        count: u64,
+    },
+    /// Some cells of the row differ.
+    Update {
+        /// The values it is known by.
+        key: Vec<Value>,
+        /// The cells that differ, in the order of the new columns.
+        cells: Vec<CellChange>,
+    },
+}
+
+/// One cell that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellChange {
+    /// Position among the new columns.
+    pub column: usize,
+    /// The old value; `None` if the old table has no such column.
+    pub old: Option<Value>,
+    /// The new value.
+    pub new: Value,
+}
+
+/// One object of the schema that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaChange {
+    /// `table`, `index`, `view` or `trigger`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The table that it belongs to.
+    pub table: String,
+    /// Its old definition; `None` if it is new.
+    pub old_sql: Option<String>,
+    /// Its new definition; `None` if it is gone.
+    pub new_sql: Option<String>,
+    /// Which columns of a table changed.
+    pub columns: Vec<ColumnChange>,
+}
+
+/// One column of a table that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnChange {
+    /// New.
+    Added(String),
+    /// Gone.
+    Dropped(String),
+    /// The same column under another name.
+    Renamed {
+        /// Its old name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// The type, a default or a constraint differs.
+    Altered(String),
+}
+
+/// One setting of the database that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettingChange {
+    /// The name of the pragma: `user_version`, `application_id`, `encoding`, `page_size`, `auto_vacuum`.
+    pub name: &'static str,
+    /// The old value.
+    pub old: Value,
+    /// The new value.
+    pub new: Value,
+}
+
+/// One counter of `sqlite_sequence` (AUTOINCREMENT) that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceChange {
+    /// The name of its table; any value, as the table may be written by anybody.
+    pub name: Value,
+    /// The old value; `None` if there was no counter.
+    pub old: Option<Value>,
+    /// The new value; `None` if there is none any more.
+    pub new: Option<Value>,
+}

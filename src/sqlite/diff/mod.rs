@@ -1,0 +1,158 @@
+//! Row diff: what differs between two states of a database, in rows, schema and settings.
+//!
+//! All values come from SQLite, which reads both states through the virtual file system. Rows are paired twice: first
+//! by where they lie (rowid, or the key of a WITHOUT ROWID table), which needs no memory; what differs there is paired
+//! again by the identity asked for (a declared key, or as a bag of equal rows) in a temporary database on disk. Keys
+//! and cells are compared exactly, by storage class and bytes, whatever the collation.
+
+mod encode;
+mod matcher;
+mod rows;
+mod schema;
+mod side;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use rows::TableChanges;
+pub use table::{Column, Table, TableKind};
+
+use crate::model::{PageSet, PageSource, SchemaChange, SequenceChange, SettingChange, SourceError};
+use crate::util::interrupt::Interrupted;
+use side::Side;
+
+/// How rows without an INTEGER PRIMARY KEY are paired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// By a declared key that holds no NULL in either state, otherwise by rowid.
+    #[default]
+    Auto,
+    /// By rowid wherever there is one.
+    Rowid,
+    /// By a declared key that holds no NULL in either state, otherwise as a bag of equal rows.
+    Bag,
+}
+
+/// What to compare, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiffOptions {
+    /// How rows are paired.
+    pub identity: Identity,
+    /// Also list the shadow tables of virtual tables.
+    pub shadow: bool,
+}
+
+/// Why two states cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// SQLite cannot read the table, as it needs a function, a collation or a module that only the application has.
+    #[error("table {table} cannot be read: {detail}")]
+    Unreadable {
+        /// The table.
+        table: String,
+        /// SQLite's words.
+        detail: String,
+    },
+    /// The pages cannot be read.
+    #[error("cannot read the pages of a state")]
+    Source(#[source] SourceError),
+    /// SQLite failed otherwise: the database is malformed.
+    #[error("SQLite cannot read a state: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+    /// The user asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+/// Whether the rows of a table are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// They are.
+    Rows,
+    /// The virtual table keeps no rows of its own.
+    NoContent,
+    /// The table belongs to a virtual table, which shows its content.
+    Shadow,
+    /// SQLite cannot read its definition.
+    Unreadable,
+}
+
+/// A table in the old state, the new one, or both.
+#[derive(Debug)]
+pub struct TablePair {
+    /// Its name.
+    pub name: String,
+    /// It as it was.
+    pub old: Option<Table>,
+    /// It as it is.
+    pub new: Option<Table>,
+    /// Whether its rows are compared.
+    pub compared: Compared,
+}
+
+/// Two states of a database, open side by side.
+pub struct Diff {
+    old: Side,
+    new: Side,
+    options: DiffOptions,
+    tables: Vec<TablePair>,
+}
+
+impl Diff {
+    /// Opens two states; `differing` names the 4 KiB pages in which they differ, if the caller knows.
+    pub fn open(
+        old: Arc<dyn PageSource>,
+        new: Arc<dyn PageSource>,
+        _differing: Option<PageSet>,
+        options: DiffOptions,
+    ) -> Result<Self, DiffError> {
+        let (old, new) = (Side::open(old)?, Side::open(new)?);
+        let tables = pair_tables(table::read_all(&old)?, table::read_all(&new)?, options.shadow);
+        Ok(Self { old, new, options, tables })
+    }
+
+    /// Returns all tables of both states in the order of their names; those of SQLite's own aside.
+    pub fn tables(&self) -> &[TablePair] {
+        &self.tables
+    }
+
+    /// Returns the schema objects that differ, in the order of kind and name.
+    pub fn schema(&self) -> Result<Vec<SchemaChange>, DiffError> {
+        schema::changes(&self.old, &self.new, &self.tables)
+    }
+
+    /// Returns the settings that differ.
+    pub fn settings(&self) -> Result<Vec<SettingChange>, DiffError> {
+        schema::settings(&self.old, &self.new)
+    }
+
+    /// Returns the counters of AUTOINCREMENT that differ.
+    pub fn sequences(&self) -> Result<Vec<SequenceChange>, DiffError> {
+        schema::sequences(&self.old, &self.new)
+    }
+}
+
+fn pair_tables(old: Vec<table::Found>, new: Vec<table::Found>, shadow: bool) -> Vec<TablePair> {
+    let names: BTreeSet<&str> = old.iter().chain(&new).map(|t| t.name.as_str()).collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    names
+        .into_iter()
+        .map(|name| {
+            let old = old.next_if(|t| t.name == name);
+            let new = new.next_if(|t| t.name == name);
+            let both = || old.iter().chain(&new);
+            let compared = if both().any(|t| t.table.is_none()) {
+                Compared::Unreadable
+            } else if both().any(|t| t.table.as_ref().is_some_and(|t| t.shadow && !shadow)) {
+                Compared::Shadow
+            } else if both().any(|t| t.table.as_ref().is_some_and(|t| !t.has_content)) {
+                Compared::NoContent
+            } else {
+                Compared::Rows
+            };
+            TablePair { name, old: old.and_then(|t| t.table), new: new.and_then(|t| t.table), compared }
+        })
+        .collect()
+}
