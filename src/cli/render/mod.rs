@@ -7,3 +7,4 @@ pub mod object;
 pub mod path;
 pub mod pretty;
 pub mod size;
+pub mod status;
