@@ -165,22 +165,35 @@ impl Early {
     }
 }
 
-/// Rewrites what clap cannot express: `log -5` becomes `log -n5`.
+/// Global options whose value is the next argument.
+const WITH_VALUE: [&str; 6] = ["-C", "-c", "--color", "--log-format", "--lock-timeout", "--busy-timeout"];
+
+/// Rewrites what clap cannot express: `log -5` as `log -n5`, `status -uno` as `status --untracked-files=no`.
 pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
-    let counts = |a: &OsString| a == "log" || a == "show";
-    let Some(command) = argv.iter().position(counts) else { return argv };
-    let mut before_paths = true;
-    let number = |a: &str| {
-        a.strip_prefix('-').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+    let mut at = 1;
+    while let Some(word) = argv.get(at).and_then(|a| a.to_str()).filter(|a| a.starts_with('-')) {
+        at += if WITH_VALUE.contains(&word) { 2 } else { 1 };
+    }
+    let rewritten: fn(&str) -> Option<String> = match argv.get(at).and_then(|a| a.to_str()) {
+        Some("log" | "show") => |word| {
+            let digits = word.strip_prefix('-').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+            digits.map(|n| format!("-n{n}"))
+        },
+        Some("status") => |word| {
+            let which = word.strip_prefix("-u").filter(|w| ["no", "normal", "all"].contains(w));
+            which.map(|w| format!("--untracked-files={w}"))
+        },
+        _ => return argv,
     };
-    let rewrite = |(i, arg): (usize, OsString)| {
+    let mut before_paths = true;
+    let mut rewrite = |(i, arg): (usize, OsString)| {
         before_paths &= arg != "--";
-        match arg.to_str().and_then(number) {
-            Some(n) if before_paths && i > command => format!("-n{n}").into(),
+        match arg.to_str().and_then(rewritten) {
+            Some(new) if before_paths && i > at => new.into(),
             _ => arg,
         }
     };
-    argv.into_iter().enumerate().map(rewrite).collect()
+    argv.into_iter().enumerate().map(&mut rewrite).collect()
 }
 
 /// Parses a command line, the program's name first.
@@ -246,9 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_becomes_a_count_only_before_paths_of_log_and_show() {
+    fn what_clap_cannot_express_is_rewritten_before_paths_only() {
         assert_eq!(expand(words("graft log -5 -- -6")), words("graft log -n5 -- -6"));
-        assert_eq!(expand(words("graft add -5")), words("graft add -5"));
+        assert_eq!(expand(words("graft -C log add log -5")), words("graft -C log add log -5"));
+        assert_eq!(expand(words("graft -C x -q log -5 -m")), words("graft -C x -q log -n5 -m"));
+        assert_eq!(
+            expand(words("graft status -uno -u -- -uall")),
+            words("graft status --untracked-files=no -u -- -uall")
+        );
     }
 
     #[test]

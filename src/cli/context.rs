@@ -1,6 +1,8 @@
 //! What every command needs: where the user stands, where data and messages go.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::Globals;
 use super::error::Failure;
@@ -8,7 +10,9 @@ use super::logging;
 use super::messages::Messages;
 use super::output::Output;
 use super::pager::{self, Pager};
+use super::progress::Progress;
 use super::style;
+use crate::repo::{Repository, Settings};
 
 /// The surroundings of one command.
 pub struct Context {
@@ -29,11 +33,15 @@ impl Context {
         let here = std::env::current_dir().map_err(|e| {
             Failure::new("the current folder is gone").because(&e).help("change to a folder that exists")
         })?;
-        let cwd = globals.directory.iter().fold(here, |at, dir| at.join(dir));
-        if !globals.directory.is_empty() {
-            std::env::set_current_dir(&cwd)
-                .map_err(|e| Failure::new(format!("cannot change to '{}'", cwd.display())).because(&e))?;
-        }
+        let wanted = globals.directory.iter().fold(here.clone(), |at, dir| at.join(dir));
+        let cwd = match globals.directory.is_empty() {
+            true => here,
+            false => std::env::set_current_dir(&wanted).and_then(|()| std::env::current_dir()).map_err(|e| {
+                Failure::new(format!("cannot change to '{}'", wanted.display()))
+                    .because(&e)
+                    .help("name a folder that exists")
+            })?,
+        };
         Ok(Self { cwd, out: Output::stdout(&globals), say: Messages::stderr(&globals), globals })
     }
 
@@ -53,5 +61,26 @@ impl Context {
     /// Returns a path of the command line as seen from the process's own folder.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.cwd.join(path)
+    }
+
+    /// Returns how operations are to run.
+    pub fn settings(&self) -> Settings {
+        let defaults = Settings::default();
+        Settings {
+            lock_timeout: self.globals.lock_timeout.map_or(defaults.lock_timeout, Duration::from_secs),
+            busy_timeout: self.globals.busy_timeout.map_or(defaults.busy_timeout, Duration::from_millis),
+            monitor: Arc::new(Progress::new(&self.globals, self.say)),
+        }
+    }
+
+    /// Opens the repository that the user stands in.
+    pub fn repository(&self) -> Result<Repository, Failure> {
+        Ok(Repository::discover(&self.cwd, self.settings())?)
+    }
+
+    /// Returns where the user stands relative to the top of the worktree: `/` between parts, empty at the top.
+    pub fn prefix(&self, repo: &Repository) -> String {
+        let inside = self.cwd.strip_prefix(repo.top()).unwrap_or(Path::new(""));
+        inside.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
     }
 }

@@ -1,8 +1,15 @@
 //! The commands, one per file: an `Args` struct whose doc comments are the help and the man page, and a `run` that calls one
 //! operation and renders its value.
 
+pub mod add;
 pub mod completions;
+pub mod fsck;
 pub mod help;
+pub mod init;
+pub mod ls_files;
+pub mod mv;
+pub mod rm;
+pub mod status;
 
 use clap::Subcommand;
 
@@ -13,12 +20,24 @@ use super::error::Failure;
 pub type Outcome = Result<u8, Failure>;
 
 /// The commands by what they are for, in the order of `graft help`.
-pub const GROUPS: &[(&str, &[&str])] = &[("Get help", &["help", "completions"])];
+pub const GROUPS: &[(&str, &[&str])] = &[
+    ("Start", &["init"]),
+    ("Work on the next commit", &["add", "mv", "rm", "status"]),
+    ("Look behind the scenes", &["ls-files", "fsck"]),
+    ("Get help", &["help", "completions"]),
+];
 
 /// The commands. Their help texts are the documentation of the `Args` structs.
 #[derive(Subcommand, Debug)]
 #[allow(missing_docs, reason = "a comment on a variant would replace the help text of its Args")]
 pub enum Command {
+    Init(init::Args),
+    Add(add::Args),
+    Mv(mv::Args),
+    Rm(rm::Args),
+    Status(status::Args),
+    LsFiles(ls_files::Args),
+    Fsck(fsck::Args),
     Completions(completions::Args),
     Help(help::Args),
 }
@@ -26,6 +45,13 @@ pub enum Command {
 /// Runs a command.
 pub fn run(command: Command, ctx: &mut Context) -> Outcome {
     match command {
+        Command::Init(args) => init::run(args, ctx),
+        Command::Add(args) => add::run(args, ctx),
+        Command::Mv(args) => mv::run(args, ctx),
+        Command::Rm(args) => rm::run(args, ctx),
+        Command::Status(args) => status::run(args, ctx),
+        Command::LsFiles(args) => ls_files::run(args, ctx),
+        Command::Fsck(args) => fsck::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
     }

@@ -8,3 +8,4 @@ pub mod path;
 pub mod pretty;
 pub mod size;
 pub mod status;
+pub mod view;

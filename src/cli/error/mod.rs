@@ -3,6 +3,8 @@
 //! This is the only place that explains errors. Off a terminal the layout is plain lines (`error:`, `cause:`, `help:`), with
 //! `--json` one object; on a terminal miette draws it. A Rust type name or debug value never appears.
 
+mod explain;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal};

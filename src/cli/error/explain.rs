@@ -1,0 +1,304 @@
+//! What to do about each error of the storeys below: the command that mends it, or the fact that explains it.
+
+use std::io;
+use std::path::Path;
+
+use super::{Failure, exit};
+use crate::cli::suggest;
+use crate::repo::RepoError;
+use crate::repo::add::AddError;
+use crate::repo::checkout::CheckoutError;
+use crate::repo::config::ConfigError;
+use crate::repo::export::ExportError;
+use crate::repo::ignore_rules::UntrackableError;
+use crate::repo::index::IndexError;
+use crate::repo::init::InitError;
+use crate::repo::objects::ReadError;
+use crate::repo::pathspec::PathspecError;
+use crate::repo::refs::RefError;
+use crate::repo::remove::RemoveError;
+use crate::sqlite::error::DatabaseError;
+use crate::sqlite::materialize::MaterializeError;
+use crate::store::StoreError;
+use crate::util::lock::LockError;
+
+const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
+const REBUILD: &str = "run 'graft fsck --rebuild-index'; it is made from the other files and holds nothing of its own";
+const NEWER: &str = "use a newer graft; nothing was changed";
+const WAIT_FOR_GRAFT: &str = "wait until it has finished, or wait longer with --lock-timeout <SECONDS>";
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        if is_interrupted(&error) {
+            return Self::silent(exit::INTERRUPTED);
+        }
+        let failure = described(&error);
+        match repo(&error) {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let failure = described(&error);
+        match config(&error) {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+/// Says what failed and why, without advice.
+fn described(error: &dyn std::error::Error) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error.source() {
+        Some(source) => failure.because(source),
+        None => failure,
+    }
+}
+
+fn is_interrupted(error: &RepoError) -> bool {
+    matches!(
+        error,
+        RepoError::Interrupted(_)
+            | RepoError::Database(DatabaseError::Interrupted(_))
+            | RepoError::Materialize(
+                MaterializeError::Interrupted(_) | MaterializeError::Database(DatabaseError::Interrupted(_))
+            )
+    )
+}
+
+fn repo(error: &RepoError) -> Option<String> {
+    let text = |help: &str| Some(help.to_owned());
+    match error {
+        RepoError::Store(e) => store(e).map(str::to_owned),
+        RepoError::Read(ReadError::Store { source, .. }) => {
+            source.downcast_ref::<StoreError>().and_then(store).map(str::to_owned)
+        }
+        RepoError::Read(ReadError::Missing(_) | ReadError::Object(_)) | RepoError::Object(_) | RepoError::Source(_) => {
+            text(FSCK)
+        }
+        RepoError::Read(ReadError::Peel { .. }) => None,
+        RepoError::Ref(e) => refs(e).map(str::to_owned),
+        RepoError::Index(IndexError::Damaged { .. }) => text(
+            "move it away; 'graft fsck --rebuild-index' makes a new one from the last commit, and 'graft add' stages again",
+        ),
+        RepoError::Index(IndexError::Version { .. }) => text(NEWER),
+        RepoError::Index(IndexError::Io { source, .. }) => io_help(source),
+        RepoError::Database(e) | RepoError::Materialize(MaterializeError::Database(e)) => database(e),
+        RepoError::Materialize(e) => materialize(e),
+        RepoError::Lock(LockError::Held { .. }) => text(WAIT_FOR_GRAFT),
+        RepoError::Lock(LockError::Io { source, .. }) | RepoError::File { source, .. } => io_help(source),
+        RepoError::Init(InitError::InsideGraft(_)) => text("change to a folder outside of it"),
+        RepoError::Init(InitError::Branch(_)) => text("choose another name with 'graft init -b <name>'"),
+        RepoError::Add(e) => Some(add(e)),
+        RepoError::Checkout(e) => Some(checkout(e)),
+        RepoError::Pathspec(e) => pathspec(e),
+        RepoError::Untrackable(e) => untrackable(e),
+        RepoError::Remove(e) => remove(e),
+        RepoError::Export(ExportError::Exists(_)) => text("overwrite it with --force, or choose another name"),
+        RepoError::Export(ExportError::IsFolder(_)) => text("name a file in it"),
+        RepoError::NotARepository(_) => {
+            text("make one with 'graft init', or go into one with 'cd' or 'graft -C <DIR>'")
+        }
+        RepoError::NewerFormat { .. } => text(NEWER),
+        RepoError::KeepsChanging(_) => text("pause the program that writes it and try again"),
+        RepoError::Interrupted(_) => None,
+    }
+}
+
+fn store(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Io { source, .. } if is_permission(source) => {
+            Some("the repository must be readable, and writable for changes")
+        }
+        StoreError::Io { .. } | StoreError::TooLarge { .. } => None,
+        StoreError::NewerVersion { .. } => Some(NEWER),
+        StoreError::Lock(_) | StoreError::IndexBusy { .. } => Some(WAIT_FOR_GRAFT),
+        StoreError::Index { .. } => Some(REBUILD),
+        _ => Some(FSCK),
+    }
+}
+
+fn refs(error: &RefError) -> Option<&'static str> {
+    match error {
+        RefError::Damaged { .. } | RefError::DamagedPacked { .. } | RefError::NoHead { .. } => {
+            Some("run 'graft fsck' to see what is damaged; the reflog under .graft/logs knows earlier values")
+        }
+        RefError::Moved { .. } => Some("another graft moved it; look at 'graft status' and try again"),
+        RefError::Exists { .. } | RefError::Nested { .. } => Some("choose another name"),
+        _ => None,
+    }
+}
+
+fn database(error: &DatabaseError) -> Option<String> {
+    let help = match error {
+        DatabaseError::Locked { .. } => {
+            "wait until they have finished, or wait longer with --busy-timeout <MILLISECONDS>"
+        }
+        DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. } => {
+            "'graft restore <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
+        }
+        DatabaseError::NotADatabase { .. } | DatabaseError::Empty { .. } => {
+            "'graft add --opaque <file>' tracks any file byte for byte"
+        }
+        DatabaseError::NotPermitted { .. } => "check who owns the file and its folder ('ls -l')",
+        DatabaseError::NeedsRecovery { .. } => {
+            "open it once with 'sqlite3' where the folder is writable, or copy it there with the files beside it"
+        }
+        DatabaseError::Io { source, .. } => return io_help(source),
+        DatabaseError::Sqlite { .. } | DatabaseError::Interrupted(_) => return None,
+    };
+    Some(help.to_owned())
+}
+
+fn materialize(error: &MaterializeError) -> Option<String> {
+    match error {
+        MaterializeError::ChangedMeanwhile { .. } => Some("look at 'graft status' and try again".to_owned()),
+        MaterializeError::Source { .. } => Some(FSCK.to_owned()),
+        MaterializeError::Io { source, .. } => io_help(source),
+        _ => None,
+    }
+}
+
+fn add(error: &AddError) -> String {
+    match error {
+        AddError::NothingSpecified => "maybe you wanted 'graft add .'?".to_owned(),
+        AddError::NoMatch(path) => near_file(path),
+        AddError::Ignored(path) => format!("'graft add -f {path}' adds it all the same"),
+    }
+}
+
+fn checkout(error: &CheckoutError) -> String {
+    match error {
+        CheckoutError::NoMatch { path, .. } => near_file(path),
+        CheckoutError::Unsaved(_) => {
+            "commit them first, or overwrite them with --force (what they hold now is kept in the repository)"
+                .to_owned()
+        }
+        CheckoutError::Untracked(_) => "move them away or add them first, or overwrite them with --force".to_owned(),
+        CheckoutError::FolderInTheWay(_) => "move the folder away first".to_owned(),
+    }
+}
+
+fn pathspec(error: &PathspecError) -> Option<String> {
+    let help = match error {
+        PathspecError::Outside { .. } => "only files below the folder with .graft in it belong to the repository",
+        PathspecError::BeyondSymlink { .. } => "name the file by its real path",
+        PathspecError::NotUtf8(_) => "rename the file",
+        PathspecError::Empty => return None,
+        PathspecError::Glob { .. } => {
+            "quote the pattern from the shell, and put [ ] around a character that is meant literally"
+        }
+    };
+    Some(help.to_owned())
+}
+
+fn untrackable(error: &UntrackableError) -> Option<String> {
+    let help = match error {
+        UntrackableError::Symlink(_) => "add the file that it leads to",
+        UntrackableError::NestedRepository(_) => "work in it with 'graft -C <DIR>'",
+        UntrackableError::Sidecar(_) => "add the database; what is in the files beside it comes with it",
+        UntrackableError::Name(_) => "rename it",
+        UntrackableError::Unreadable { source, .. } => return io_help(source),
+        UntrackableError::Special(_) => return None,
+    };
+    Some(help.to_owned())
+}
+
+fn remove(error: &RemoveError) -> Option<String> {
+    let help = match error {
+        RemoveError::NoMatch(path) => return Some(near_file(path)),
+        RemoveError::Folder(_) => "'graft rm -r <folder>' removes what is tracked in it",
+        RemoveError::LocalChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
+        RemoveError::StagedChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
+        RemoveError::InUse { .. } => "close the program that has it open",
+        RemoveError::DestinationExists(_) => "-f overwrites it",
+        RemoveError::NotAFolder(_) => "make the folder first",
+        RemoveError::Path(_) | RemoveError::IntoItself(_) => return None,
+    };
+    Some(help.to_owned())
+}
+
+fn config(error: &ConfigError) -> Option<String> {
+    let help = match error {
+        ConfigError::Io { source, .. } => return io_help(source),
+        ConfigError::Syntax { .. } | ConfigError::Shape { .. } => {
+            "correct the file in an editor; it is TOML: [section] and name = \"value\""
+        }
+        ConfigError::Key(_) => "as in 'graft config set user.name Ada'",
+        ConfigError::Value { .. } => "'graft config set <key> <value>' changes it",
+        ConfigError::Several { .. } => "'graft config unset <key>' removes them all",
+    };
+    Some(help.to_owned())
+}
+
+/// Names a file that may have been meant.
+fn near_file(path: &Path) -> String {
+    match suggest::file_like(path) {
+        Some(near) => format!("did you mean '{}'?", near.display()),
+        None => "'graft ls-files' lists what is tracked, 'graft status' what is not".to_owned(),
+    }
+}
+
+fn is_permission(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn io_help(error: &io::Error) -> Option<String> {
+    let help = match error.kind() {
+        _ if is_permission(error) => "check who owns it and its folder ('ls -l')",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on the disk and try again; nothing was changed"
+        }
+        io::ErrorKind::NotFound => "check the spelling, and that no program removed it meanwhile",
+        _ => return None,
+    };
+    Some(help.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plain;
+    use super::*;
+    use crate::util::interrupt::Interrupted;
+    use std::path::PathBuf;
+
+    #[test]
+    fn an_error_says_what_failed_why_and_what_helps() {
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = RepoError::File { action: "read", path: PathBuf::from("x/app.db"), source };
+        assert_eq!(
+            plain(&error.into()),
+            "error: cannot read x/app.db\ncause: permission denied\nhelp: check who owns it and its folder ('ls -l')\n"
+        );
+        let error = RepoError::NotARepository(PathBuf::from("/somewhere"));
+        assert_eq!(
+            plain(&error.into()),
+            "error: not a graft repository (or any of the parent directories): /somewhere\nhelp: make one with 'graft init', or \
+             go into one with 'cd' or 'graft -C <DIR>'\n"
+        );
+    }
+
+    #[test]
+    fn interruption_is_silent_wherever_it_was_noticed() {
+        for error in [
+            RepoError::Interrupted(Interrupted),
+            RepoError::Database(DatabaseError::Interrupted(Interrupted)),
+            RepoError::Materialize(MaterializeError::Interrupted(Interrupted)),
+        ] {
+            assert_eq!(Failure::from(error), Failure::silent(exit::INTERRUPTED));
+        }
+    }
+
+    #[test]
+    fn a_mistyped_file_is_answered_with_the_one_beside_it() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        std::fs::write(dir.path().join("chinook.db"), b"").expect("write");
+        let typed = dir.path().join("chinok.db");
+        let text = plain(&RepoError::from(AddError::NoMatch(typed)).into());
+        assert!(text.ends_with("/chinook.db'?\n"), "{text}");
+    }
+}
