@@ -45,7 +45,7 @@ pub struct Globals {
 
     /// Set a configuration value for this run only.
     #[arg(short = 'c', value_name = "KEY=VALUE", value_parser = setting)]
-    pub settings: Vec<(String, String)>,
+    pub settings: Vec<String>,
 
     /// Print results only, no messages.
     #[arg(short, long, global = true, hide_short_help = true)]
@@ -124,13 +124,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// Parses `key=value`; a key alone means `true`, as in Git.
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').unwrap_or((text, "true"));
-    if !key.contains('.') {
-        return Err("a configuration key has a section, as in user.name=Ada".to_owned());
+/// Accepts `key=value`, or a key alone, which means true as in Git.
+fn setting(text: &str) -> Result<String, String> {
+    let key = text.split_once('=').map_or(text, |(key, _)| key);
+    match key.contains('.') {
+        true => Ok(text.to_owned()),
+        false => Err("a configuration key has a section, as in user.name=Ada".to_owned()),
     }
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Global options that matter before the command line is known to be right.
@@ -278,8 +278,8 @@ mod tests {
 
     #[test]
     fn settings_have_a_section() {
-        assert_eq!(setting("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
-        assert_eq!(setting("a.b"), Ok(("a.b".to_owned(), "true".to_owned())));
+        assert_eq!(setting("a.b=c=d"), Ok("a.b=c=d".to_owned()));
+        assert_eq!(setting("a.b"), Ok("a.b".to_owned()));
         assert!(setting("ab=c").is_err());
     }
 }

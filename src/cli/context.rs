@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::Globals;
+use super::env;
 use super::error::Failure;
 use super::logging;
 use super::messages::Messages;
@@ -70,12 +71,20 @@ impl Context {
             lock_timeout: self.globals.lock_timeout.map_or(defaults.lock_timeout, Duration::from_secs),
             busy_timeout: self.globals.busy_timeout.map_or(defaults.busy_timeout, Duration::from_millis),
             monitor: Arc::new(Progress::new(&self.globals, self.say)),
+            env: env::identity(&env::var),
+            user_config: env::user_config(&env::var),
+            overrides: self.globals.settings.clone(),
         }
     }
 
     /// Opens the repository that the user stands in.
     pub fn repository(&self) -> Result<Repository, Failure> {
         Ok(Repository::discover(&self.cwd, self.settings())?)
+    }
+
+    /// Returns the time now, in the user's time zone.
+    pub fn now(&self) -> jiff::Zoned {
+        jiff::Zoned::now()
     }
 
     /// Returns where the user stands relative to the top of the worktree: `/` between parts, empty at the top.

@@ -7,6 +7,8 @@
 pub mod args;
 pub mod commands;
 pub mod context;
+pub mod editor;
+pub mod env;
 pub mod error;
 pub mod interrupt;
 pub mod json;

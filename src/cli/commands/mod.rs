@@ -2,6 +2,7 @@
 //! operation and renders its value.
 
 pub mod add;
+pub mod commit;
 pub mod completions;
 pub mod fsck;
 pub mod help;
@@ -22,7 +23,7 @@ pub type Outcome = Result<u8, Failure>;
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init"]),
-    ("Work on the next commit", &["add", "mv", "rm", "status"]),
+    ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
     ("Look behind the scenes", &["ls-files", "fsck"]),
     ("Get help", &["help", "completions"]),
 ];
@@ -36,6 +37,7 @@ pub enum Command {
     Mv(mv::Args),
     Rm(rm::Args),
     Status(status::Args),
+    Commit(commit::Args),
     LsFiles(ls_files::Args),
     Fsck(fsck::Args),
     Completions(completions::Args),
@@ -50,6 +52,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Mv(args) => mv::run(args, ctx),
         Command::Rm(args) => rm::run(args, ctx),
         Command::Status(args) => status::run(args, ctx),
+        Command::Commit(args) => commit::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),

@@ -8,8 +8,10 @@ use crate::cli::suggest;
 use crate::repo::RepoError;
 use crate::repo::add::AddError;
 use crate::repo::checkout::CheckoutError;
+use crate::repo::commit::CommitError;
 use crate::repo::config::ConfigError;
 use crate::repo::export::ExportError;
+use crate::repo::identity::IdentityError;
 use crate::repo::ignore_rules::UntrackableError;
 use crate::repo::index::IndexError;
 use crate::repo::init::InitError;
@@ -32,7 +34,7 @@ impl From<RepoError> for Failure {
         if is_interrupted(&error) {
             return Self::silent(exit::INTERRUPTED);
         }
-        let failure = described(&error);
+        let failure = described(&error).exit(code(&error));
         match repo(&error) {
             Some(help) => failure.help(help),
             None => failure,
@@ -70,6 +72,15 @@ fn is_interrupted(error: &RepoError) -> bool {
     )
 }
 
+/// Returns 1 where the answer is "no" rather than a failure.
+fn code(error: &RepoError) -> u8 {
+    match error {
+        RepoError::Commit(CommitError::NothingToCommit | CommitError::EmptyMessage) => exit::NO,
+        RepoError::Commit(CommitError::PathsWithAll) | RepoError::Add(AddError::NothingSpecified) => exit::USAGE,
+        _ => exit::FAILED,
+    }
+}
+
 fn repo(error: &RepoError) -> Option<String> {
     let text = |help: &str| Some(help.to_owned());
     match error {
@@ -94,6 +105,12 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Init(InitError::InsideGraft(_)) => text("change to a folder outside of it"),
         RepoError::Init(InitError::Branch(_)) => text("choose another name with 'graft init -b <name>'"),
         RepoError::Add(e) => Some(add(e)),
+        RepoError::Commit(e) => Some(commit(e)),
+        RepoError::Config(e) => config(e),
+        RepoError::Identity(IdentityError::Empty { .. }) => {
+            text("'graft config set user.name <name>' and user.email say who you are")
+        }
+        RepoError::Identity(IdentityError::Date(_)) => text("as in 2026-11-21, '2026-11-21 14:30 +0100', @1700000000"),
         RepoError::Checkout(e) => Some(checkout(e)),
         RepoError::Pathspec(e) => pathspec(e),
         RepoError::Untrackable(e) => untrackable(e),
@@ -168,6 +185,17 @@ fn add(error: &AddError) -> String {
         AddError::NothingSpecified => "maybe you wanted 'graft add .'?".to_owned(),
         AddError::NoMatch(path) => near_file(path),
         AddError::Ignored(path) => format!("'graft add -f {path}' adds it all the same"),
+    }
+}
+
+fn commit(error: &CommitError) -> String {
+    match error {
+        CommitError::NothingToCommit => "'graft add <file>' stages changes, 'graft status' shows them".to_owned(),
+        CommitError::EmptyMessage => "give one with -m, or use --allow-empty-message".to_owned(),
+        CommitError::NothingToAmend => "leave --amend out to make the first commit".to_owned(),
+        CommitError::NoMatch(path) => near_file(path),
+        CommitError::PathsWithAll => "leave out the one or the other".to_owned(),
+        CommitError::HeadMoved => "look at 'graft log' and 'graft status', then commit again".to_owned(),
     }
 }
 

@@ -1,0 +1,53 @@
+//! The environment, read once and handed down as values: who the user is, and where their configuration lies.
+
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+
+use crate::repo::identity::Env;
+
+/// Returns a variable of the environment; `None` if it is not set, empty or not UTF-8.
+pub fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns what the environment says about the user.
+pub fn identity(var: &dyn Fn(&str) -> Option<String>) -> Env {
+    Env {
+        author_name: var("GRAFT_AUTHOR_NAME"),
+        author_email: var("GRAFT_AUTHOR_EMAIL"),
+        author_date: var("GRAFT_AUTHOR_DATE"),
+        committer_name: var("GRAFT_COMMITTER_NAME"),
+        committer_email: var("GRAFT_COMMITTER_EMAIL"),
+        committer_date: var("GRAFT_COMMITTER_DATE"),
+        user: var("USER").or_else(|| var("LOGNAME")).or_else(|| var("USERNAME")),
+    }
+}
+
+/// Returns the user's own configuration file: `GRAFT_CONFIG_GLOBAL`, or `graft/config.toml` in the folder that the system
+/// keeps for such files (`~/.config`). `None` if there is no home.
+pub fn user_config(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    if let Some(path) = var("GRAFT_CONFIG_GLOBAL") {
+        return Some(PathBuf::from(path));
+    }
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.config_dir().join("graft").join("config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_becomes_values() {
+        let var = |name: &str| match name {
+            "GRAFT_AUTHOR_NAME" => Some("Ada".to_owned()),
+            "LOGNAME" => Some("ada".to_owned()),
+            "GRAFT_CONFIG_GLOBAL" => Some("/etc/graft.toml".to_owned()),
+            _ => None,
+        };
+        let env = Env { author_name: Some("Ada".to_owned()), user: Some("ada".to_owned()), ..Env::default() };
+        assert_eq!(identity(&var), env);
+        assert_eq!(user_config(&var), Some(PathBuf::from("/etc/graft.toml")));
+    }
+}
