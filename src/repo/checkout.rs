@@ -120,10 +120,10 @@ fn list(paths: &[RepoPath]) -> String {
 struct Present {
     /// The fingerprint under which nothing may change until the file is written.
     print: Option<Fingerprint>,
-    /// Whether it is in its staged state.
-    is_staged_state: bool,
-    /// The snapshot that keeps its unsaved state.
-    saved: Option<ObjectId>,
+    /// The snapshot with its very content: the staged one, or the one that keeps its unsaved work.
+    content: Option<ObjectId>,
+    /// Whether `content` was made to keep unsaved work.
+    was_saved: bool,
 }
 
 impl Repository {
@@ -156,10 +156,10 @@ impl Repository {
             let how = match (present.get(i), target) {
                 (None, _) => Written::IndexOnly,
                 (Some(_), None) => self.remove_file(path)?,
-                (Some(p), Some(target)) => self.write_file(&index, target, p, &mut out.warnings)?,
+                (Some(p), Some(target)) => self.write_file(target, p, &mut out.warnings)?,
             };
             prints.push(self.print_after(path, target.filter(|_| options.worktree))?);
-            let saved = present.get(i).and_then(|p| p.saved);
+            let saved = present.get(i).and_then(|p| p.content.filter(|_| p.was_saved));
             out.files.push(CheckedOut { path: (*path).clone(), how, saved });
         }
         self.record_checkout(options, &wanted, &stale, &prints)?;
@@ -186,18 +186,26 @@ impl Repository {
             if file.is_dir() {
                 return Err(CheckoutError::FolderInTheWay((*path).clone()).into());
             }
-            let print = Fingerprint::take(&file).map_err(RepoError::file("read", &file))?;
+            let mut print = Fingerprint::take(&file).map_err(RepoError::file("read", &file))?;
             let entry = index.get(path);
-            let is_staged_state = match entry {
-                Some(entry) if print.is_some() => self.worktree_change(entry)?.0.is_none(),
-                _ => false,
+            let staged = match entry {
+                Some(entry) if print.is_some() && self.worktree_change(entry)?.0.is_none() => Some(entry.snapshot),
+                _ => None,
             };
-            let worth_keeping = print.is_some() && !is_staged_state;
-            if worth_keeping && !force {
+            let was_saved = print.is_some() && staged.is_none();
+            if was_saved && !force {
                 if entry.is_some() { &mut unsaved } else { &mut untracked }.push((*path).clone());
+                continue;
             }
-            let saved = if worth_keeping && force { Some(self.save_worktree_file(index, path)?) } else { None };
-            out.push(Present { print, is_staged_state, saved });
+            let content = match was_saved {
+                true => {
+                    // What is captured from here on is what may be overwritten, and nothing later.
+                    print = Fingerprint::take(&file).map_err(RepoError::file("read", &file))?;
+                    Some(self.save_worktree_file(index, path)?)
+                }
+                false => staged,
+            };
+            out.push(Present { print, content, was_saved });
         }
         if !unsaved.is_empty() {
             return Err(CheckoutError::Unsaved(unsaved).into());
@@ -223,20 +231,17 @@ impl Repository {
         Ok(id)
     }
 
-    fn write_file(
-        &self,
-        index: &Index,
-        target: &Tracked,
-        present: &Present,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Written> {
+    fn write_file(&self, target: &Tracked, present: &Present, warnings: &mut Vec<Warning>) -> Result<Written> {
         let file = target.path.under(self.top());
         let open = self.open_snapshot(&target.snapshot)?;
-        let staged = index.get(&target.path).filter(|_| present.is_staged_state);
-        let changed = match staged {
-            Some(entry) => {
-                let changed = differing_pages(&*self.open_snapshot(&entry.snapshot)?, &open)?;
-                if changed.is_empty() && entry.byte_len == open.byte_len() && entry.kind == open.snapshot().kind {
+        let changed = match &present.content {
+            Some(content) => {
+                let now = self.open_snapshot(content)?;
+                let changed = differing_pages(&now, &open)?;
+                if changed.is_empty()
+                    && now.byte_len() == open.byte_len()
+                    && now.snapshot().kind == open.snapshot().kind
+                {
                     set_mode(&file, target.mode)?;
                     return Ok(Written::Unchanged);
                 }
