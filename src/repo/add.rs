@@ -80,9 +80,10 @@ impl Repository {
         }
         let purpose = if options.dry_run { Purpose::Compare } else { Purpose::Store };
         let how = How { purpose, opaque: options.opaque };
-        let mut staging = self.stage_tracked(&index, &tracked, how)?;
+        let lost = self.lost_states(&specs, &tracked)?;
+        let mut staging = self.stage_tracked(&index, &tracked, &lost, how)?;
         for path in &fresh {
-            staging.capture(path)?;
+            staging.capture(path, true)?;
         }
         if options.dry_run {
             let (files, more) = staging.preview();
@@ -91,8 +92,9 @@ impl Repository {
         }
         let lock = self.lock()?;
         let mut tx = Transaction::new(self.store(), &lock);
-        let (staged, more) = staging.finish(&mut tx)?;
+        let (mut staged, more) = staging.finish(&mut tx)?;
         tx.publish()?;
+        self.heal(&lock, &mut staged, &lost)?;
         // Another process may have staged other files meanwhile.
         let mut index = self.index()?;
         let before = index.clone();
@@ -100,8 +102,22 @@ impl Repository {
         if index != before {
             index.save(self.dir(), &lock)?;
         }
+        if tracked.iter().any(|e| specs.names(&e.path)) {
+            self.heal_tree(&before, &lock)?;
+        }
         warnings.extend(more);
         Ok(AddOutcome { files: staging::changes(staged), warnings })
+    }
+
+    /// Returns the files named one by one whose stored state is damaged: they are captured whatever they look like.
+    fn lost_states(&self, specs: &Pathspecs, tracked: &[&IndexEntry]) -> Result<Vec<IndexEntry>> {
+        let mut lost = Vec::new();
+        for entry in tracked.iter().filter(|e| specs.names(&e.path)) {
+            if self.needs_healing(entry)? {
+                lost.push((*entry).clone());
+            }
+        }
+        Ok(lost)
     }
 
     /// Captures the tracked files among `entries` that have changed since they were staged.
@@ -109,14 +125,16 @@ impl Repository {
         &'r self,
         index: &'r Index,
         entries: &[&IndexEntry],
+        lost: &[IndexEntry],
         how: How,
     ) -> Result<Staging<'r>> {
         let mut staging = Staging::new(self, index, how);
         for entry in entries {
-            if !how.opaque && self.is_surely_unchanged(entry)? {
+            let is_lost = lost.iter().any(|l| l.path == entry.path);
+            if !how.opaque && !is_lost && self.is_surely_unchanged(entry)? {
                 continue;
             }
-            if !staging.capture(&entry.path)? {
+            if !staging.capture(&entry.path, !is_lost)? {
                 staging.remove(entry)?;
             }
         }

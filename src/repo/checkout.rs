@@ -219,7 +219,7 @@ impl Repository {
     /// Puts the present content of a worktree file into the store and notes it in `logs/saved`.
     fn save_worktree_file(&self, index: &Index, path: &RepoPath) -> Result<ObjectId> {
         let mut staging = Staging::new(self, index, How { purpose: Purpose::Store, opaque: false });
-        staging.capture(path)?;
+        staging.capture(path, true)?;
         let lock = self.lock()?;
         let mut tx = Transaction::new(self.store(), &lock);
         let (staged, _) = staging.finish(&mut tx)?;

@@ -96,7 +96,7 @@ impl Repository {
         if let Some(spec) = specs.unmatched(&wanted.iter().map(|e| &e.path).collect::<Vec<_>>()) {
             return Err(CommitError::NoMatch(spec).into());
         }
-        let staging = self.stage_tracked(&index, &wanted, How { purpose: Purpose::Store, opaque: false })?;
+        let staging = self.stage_tracked(&index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;
         self.record(options, &specs, staging)
     }
 

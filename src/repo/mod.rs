@@ -15,6 +15,7 @@ pub mod error;
 pub mod export;
 pub mod fingerprint;
 pub mod fsck;
+pub mod heal;
 pub mod identity;
 pub mod ignore_rules;
 pub mod index;

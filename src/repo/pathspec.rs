@@ -82,6 +82,11 @@ impl Pathspecs {
         missed.map(|s| s.typed.clone())
     }
 
+    /// Tells whether a file is named by itself, not through a folder or a pattern.
+    pub fn names(&self, path: &RepoPath) -> bool {
+        self.0.iter().any(|s| s.glob.is_none() && s.path == path.as_str())
+    }
+
     /// Iterates over the paths that are no globs: as typed, and relative to the top.
     pub fn literal(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.0.iter().filter(|s| s.glob.is_none()).map(|s| (s.typed.as_path(), s.path.as_str()))

@@ -64,10 +64,13 @@ impl<'r> Staging<'r> {
         Ok(())
     }
 
-    /// Captures a path as the worktree has it; returns false if there is no such file.
-    pub fn capture(&mut self, path: &RepoPath) -> Result<bool> {
+    /// Captures a path as the worktree has it; returns false if there is no such file. Without `compare` all of it is
+    /// stored, whatever is stored already.
+    pub fn capture(&mut self, path: &RepoPath, compare: bool) -> Result<bool> {
         let entry = self.index.get(path).cloned();
-        let Some(mut captured) = self.repo.capture(path, entry.as_ref(), self.index.entries(), self.how)? else {
+        let base = entry.as_ref().filter(|_| compare);
+        let copies = if compare { self.index.entries() } else { &[] };
+        let Some(mut captured) = self.repo.capture(path, base, copies, self.how)? else {
             return Ok(false);
         };
         self.warnings.extend(captured.warning.take());

@@ -90,7 +90,7 @@ fn copies_and_renames_share_their_pages() {
     let s = Scratch::new();
     sample::create(&s.path("app.db")).unwrap();
     s.add("app.db");
-    let segments = || walk(&s.dir.path().join(".graft/segments"));
+    let segments = || files(&s.dir.path().join(".graft/segments"));
     let before = segments();
     fs::copy(s.path("app.db"), s.path("copy.db")).unwrap();
     assert_eq!(s.add("copy.db")[0].change, ChangeKind::Added);
@@ -140,6 +140,66 @@ fn commits_follow_each_other() {
     assert_eq!(s.repo.fsck(FsckOptions::default()).unwrap().findings, []);
 }
 
-fn walk(dir: &Path) -> usize {
-    fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).map(|p| if p.is_dir() { walk(&p) } else { 1 }).sum()
+#[test]
+fn adding_the_same_content_again_mends_segments_and_packs() {
+    let s = Scratch::new();
+    sample::create(&s.path("app.db")).unwrap();
+    s.add("app.db");
+    let sql = "UPDATE artist SET name = name || 'x' WHERE id = 1";
+    for _ in 0..3 {
+        sample::execute(&s.path("app.db"), sql, TIMEOUT).unwrap();
+        s.add("app.db");
+    }
+    let staged = s.repo.index().unwrap().entries()[0].clone();
+    let graft = s.dir.path().join(".graft");
+    let scratch = tempfile::tempdir().unwrap();
+    let backup = scratch.path().join("graft");
+    copy_all(&graft, &backup);
+    let mut mended = 0;
+    for (folder, damage) in
+        [("segments", "flip"), ("segments", "delete"), ("packs", "flip"), ("packs", "delete"), ("segments", "cut")]
+    {
+        for file in files(&graft.join(folder)) {
+            let bytes = fs::read(&file).unwrap();
+            match damage {
+                "flip" => {
+                    let mut flipped = bytes.clone();
+                    let at = flipped.len() / 3;
+                    flipped[at] ^= 0x10;
+                    fs::write(&file, flipped).unwrap();
+                }
+                "cut" => fs::write(&file, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => fs::remove_file(&file).unwrap(),
+            }
+            let reopen = || Repository::open(s.dir.path(), Settings::default()).unwrap();
+            let was_damaged = reopen().needs_healing(&staged).unwrap();
+            let options =
+                AddOptions { pathspecs: vec!["app.db".into()], cwd: s.dir.path().to_owned(), ..AddOptions::default() };
+            reopen().add(&options).unwrap();
+            let now = reopen().index().unwrap().entries()[0].clone();
+            assert!(!reopen().needs_healing(&now).unwrap(), "{folder} {damage}: what is staged is whole");
+            // The first storage commit has pages that later ones overwrote: without its hashes nobody can tell whether
+            // the rest of it is right, and the file is stored anew.
+            let is_same = now.snapshot == staged.snapshot;
+            assert!(is_same || (was_damaged && folder == "segments" && damage != "flip"), "{folder} {damage}");
+            mended += usize::from(was_damaged && is_same);
+            copy_all(&backup, &graft);
+        }
+    }
+    assert!(mended >= 5, "{mended} damages were mended");
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::remove_dir_all(to).ok();
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, &target).unwrap();
+    }
+    fs::create_dir_all(to.join("tmp")).unwrap();
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { files(&p) } else { vec![p] }).collect()
 }

@@ -48,6 +48,16 @@ impl<'a> Transaction<'a> {
         Self { store, _lock: lock, entries: Vec::new(), objects: Vec::new() }
     }
 
+    /// Returns the store.
+    pub(super) fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// Adds entries for the index.
+    pub(super) fn record(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.entries.extend(entries);
+    }
+
     /// Adds an object and returns its id.
     pub fn add_object<T: Object>(&mut self, value: &T) -> ObjectId {
         let raw = value.to_raw();
@@ -141,7 +151,11 @@ impl<'a> Transaction<'a> {
 
 /// Builds the page map as of `commit`: pages it wrote name the commit itself, by position alone, because its hash
 /// depends on the map; readers find those pages in the commit before they look into the map.
-fn build_map(base: &OpenSnapshot, commit: &StorageCommit, maps: &mut Vec<([u8; 32], Vec<u8>)>) -> Result<PageMap> {
+pub(super) fn build_map(
+    base: &OpenSnapshot,
+    commit: &StorageCommit,
+    maps: &mut Vec<([u8; 32], Vec<u8>)>,
+) -> Result<PageMap> {
     base.prepare_scan()?;
     let base_chunks = base.map().map(|m| m.chunks.as_slice()).unwrap_or_default();
     let mut touched = commit.pages.clone();

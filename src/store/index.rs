@@ -97,22 +97,37 @@ impl Index {
         start: &[u8],
         wanted: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.range_up_to(keyspace, start, PREFIX_LIMIT, wanted)
+    }
+
+    fn range_up_to(
+        &self,
+        keyspace: Keyspace,
+        start: &[u8],
+        limit: usize,
+        wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.tail().reload()?;
-        let mut out = match self.shelf.range(keyspace, start, PREFIX_LIMIT, wanted) {
+        let mut out = match self.shelf.range(keyspace, start, limit, wanted) {
             Err(StoreError::Index { what, .. }) => {
                 self.rebuild(&what)?;
-                self.shelf.range(keyspace, start, PREFIX_LIMIT, wanted)?
+                self.shelf.range(keyspace, start, limit, wanted)?
             }
             other => other?,
         };
         let tail = self.tail();
-        let fresh = tail.range(keyspace, start).take_while(|(key, _)| wanted(key)).take(PREFIX_LIMIT);
+        let fresh = tail.range(keyspace, start).take_while(|(key, _)| wanted(key)).take(limit);
         // The tail's value is the newer one where both have the key.
         let fresh: Vec<_> = fresh.map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
-        out.retain(|(k, _)| !fresh.iter().any(|(f, _)| f == k));
+        out.retain(|(k, _)| tail.get(keyspace, k).is_none());
         out.extend(fresh);
         out.sort();
         Ok(out)
+    }
+
+    /// Returns all entries of a keyspace, in key order.
+    pub fn all(&self, keyspace: Keyspace) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.range_up_to(keyspace, &[], usize::MAX, &|_| true)
     }
 
     /// Records the entries of one operation, durably. The caller holds the repository lock.

@@ -32,6 +32,7 @@ mod append;
 mod container;
 mod entries;
 mod error;
+mod heal;
 mod index;
 mod ingest;
 mod open_snapshot;
@@ -249,6 +250,12 @@ impl Store {
         let origins = Arc::new(origins.ok_or_else(|| self.damaged_map(&id, "its bytes do not match its id"))?);
         lock(&self.0.chunks).put(id, Arc::clone(&origins));
         Ok(origins)
+    }
+
+    /// Drops what is kept in memory of a commit whose place has changed.
+    fn forget(&self, commit: &LoadedCommit) {
+        lock(&self.0.commits).remove(&commit.hash);
+        lock(&self.0.segments).pop(&commit.placement.segment);
     }
 
     fn map_bytes(&self, id: &[u8; 32]) -> Result<Vec<u8>> {
