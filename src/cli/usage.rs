@@ -46,11 +46,7 @@ fn explain(text: &str) -> Failure {
     let (mut tips, mut usage) = (Vec::new(), None);
     for line in text.lines().map(str::trim) {
         if let Some(tip) = line.strip_prefix("tip: ") {
-            tips.push(
-                tip.replace("a similar subcommand exists: ", "did you mean ")
-                    .replace("a similar argument exists: ", "did you mean ")
-                    .replace("a similar value exists: ", "did you mean "),
-            );
+            tips.push(meant(tip));
         } else if let Some(line) = line.strip_prefix("Usage: ") {
             usage = Some(format!("usage: {line}"));
         } else if usage.is_none() && tips.is_empty() && !line.is_empty() && !line.starts_with("For more information") {
@@ -61,14 +57,18 @@ fn explain(text: &str) -> Failure {
     }
     let failure = Failure::usage(message.join(" "));
     match (tips.is_empty(), usage) {
-        (false, _) => failure.help(tips.iter().map(|t| question(t)).collect::<Vec<_>>().join("; ")),
+        (false, _) => failure.help(tips.join("; ")),
         (true, Some(usage)) => failure.help(usage),
         (true, None) => failure.help("'graft help' lists the commands"),
     }
 }
 
-fn question(tip: &str) -> String {
-    if tip.starts_with("did you mean") { format!("{tip}?") } else { tip.to_owned() }
+/// Turns `a similar value exists: 'x'` and `some similar values exist: 'x', 'y'` into a question.
+fn meant(tip: &str) -> String {
+    match tip.split_once(": ") {
+        Some((head, names)) if head.contains("similar") => format!("did you mean {}?", names.replace(", ", " or ")),
+        _ => tip.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -84,10 +84,8 @@ mod tests {
 
     #[test]
     fn wrong_lines_are_answered_with_what_was_meant() {
-        assert_eq!(
-            complaint("graft completion bash"),
-            "error: there is no command 'completion'\nhelp: did you mean 'completions'?\n"
-        );
+        assert_eq!(complaint("graft statsu"), "error: there is no command 'statsu'\nhelp: did you mean 'status'?\n");
+        assert_eq!(meant("some similar subcommands exist: 'a', 'b'"), "did you mean 'a' or 'b'?");
         assert_eq!(
             complaint("graft completions --jsno bash"),
             "error: unexpected argument '--jsno' found\nhelp: did you mean '--json'?\n"
