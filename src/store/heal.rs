@@ -120,9 +120,12 @@ impl Transaction<'_> {
     }
 }
 
+/// A page map or chunk: its id and its bytes.
+type MapBytes = ([u8; 32], Vec<u8>);
+
 /// Returns the page map of a checkpoint with all of its chunks that are not elsewhere; made anew from the commit's
 /// parent, because what lies in the damaged segment cannot be trusted to be complete.
-fn maps_of(store: &Store, old: &LoadedCommit, volume: VolumeId) -> Result<Option<Vec<([u8; 32], Vec<u8>)>>> {
+fn maps_of(store: &Store, old: &LoadedCommit, volume: VolumeId) -> Result<Option<Vec<MapBytes>>> {
     let Some(wanted) = old.commit.checkpoint else { return Ok(Some(Vec::new())) };
     let Some(parent) = old.commit.parent else { return Ok(None) };
     let mut by_hash = HashMap::new();
