@@ -81,7 +81,7 @@ impl Repository {
     ) -> Result<Option<Captured>> {
         let file = path.under(self.top());
         for _ in 0..RETRIES {
-            let Some((print, trusted)) = settled_print(&file)? else { return Ok(None) };
+            let Some((print, trusted)) = settled_print(&file, false)? else { return Ok(None) };
             let (kind, warning) = kind_of(path, &file, entry, how.opaque)?;
             let base = match entry {
                 Some(entry) => self.readable_base(entry)?,
@@ -252,15 +252,16 @@ fn unreadable(error: &DatabaseError) -> bool {
     )
 }
 
-/// Takes a file's fingerprint and tells whether it can be trusted later; waits a moment for large files just written.
-fn settled_print(file: &Path) -> Result<Option<(Fingerprint, bool)>> {
+/// Takes a file's fingerprint and tells whether it can be trusted later. If the file was written just now, waits until
+/// a later write would show: always if it is `worth` it, else for large files only.
+pub(super) fn settled_print(file: &Path, worth: bool) -> Result<Option<(Fingerprint, bool)>> {
     let mut waited = false;
     loop {
         let taken = now_ns();
         let print = Fingerprint::take(file).map_err(RepoError::file("read", file))?;
         let Some(print) = print else { return Ok(None) };
         let racy = print.is_racy(taken);
-        if !racy || waited || print.size < WORTH_WAITING {
+        if !racy || waited || !(worth || print.size >= WORTH_WAITING) {
             return Ok(Some((print, !racy)));
         }
         std::thread::sleep(SETTLE);

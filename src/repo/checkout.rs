@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Repository;
-use super::capture::How;
+use super::capture::{How, settled_print};
 use super::changes::{Tracked, of_index};
 use super::error::{RepoError, Result};
 use super::fingerprint::Fingerprint;
@@ -186,7 +186,8 @@ impl Repository {
             if file.is_dir() {
                 return Err(CheckoutError::FolderInTheWay((*path).clone()).into());
             }
-            let mut print = Fingerprint::take(&file).map_err(RepoError::file("read", &file))?;
+            // What is read from here on is what may be overwritten, and nothing that is written later.
+            let print = settled_print(&file, true)?.map(|(print, _)| print);
             let entry = index.get(path);
             let staged = match entry {
                 Some(entry) if print.is_some() && self.worktree_change(entry)?.0.is_none() => Some(entry.snapshot),
@@ -198,11 +199,7 @@ impl Repository {
                 continue;
             }
             let content = match was_saved {
-                true => {
-                    // What is captured from here on is what may be overwritten, and nothing later.
-                    print = Fingerprint::take(&file).map_err(RepoError::file("read", &file))?;
-                    Some(self.save_worktree_file(index, path)?)
-                }
+                true => Some(self.save_worktree_file(index, path)?),
                 false => staged,
             };
             out.push(Present { print, content, was_saved });

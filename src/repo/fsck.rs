@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Repository;
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::index::Index;
 use super::monitor::Work;
 use super::objects::ObjectReader;
@@ -13,7 +13,7 @@ use crate::util::interrupt;
 /// What to verify.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FsckOptions {
-    /// Set the index of the store aside and make a new one from the files first.
+    /// First make the index of the store anew from the files, and a damaged staging index from HEAD's commit.
     pub rebuild_index: bool,
     /// Verify objects and storage commits, but read no page.
     pub connectivity_only: bool,
@@ -75,8 +75,12 @@ impl Repository {
     /// Verifies the repository. Damage is a finding, not an error; errors are what keeps from looking.
     pub fn fsck(&self, options: FsckOptions) -> Result<FsckReport> {
         if options.rebuild_index {
-            let _lock = self.lock()?;
+            let lock = self.lock()?;
             self.store().rebuild_index()?;
+            drop(lock);
+            if matches!(self.index(), Err(RepoError::Index(_))) {
+                self.reset_index()?;
+            }
         }
         let mut check = Check {
             repo: self,
@@ -127,7 +131,27 @@ impl Check<'_> {
                 tips.push((tip.id, tip.name.to_string()));
             }
         }
+        self.reflog_tips(&mut tips)?;
         Ok(tips)
+    }
+
+    /// Adds what the reflogs name: everything that can still be brought back.
+    fn reflog_tips(&mut self, tips: &mut Vec<(ObjectId, String)>) -> Result<()> {
+        let mut names: Vec<RefName> = self.repo.refs().list("refs/")?.refs.into_iter().map(|r| r.name).collect();
+        names.push(RefName::head());
+        for name in names {
+            for entry in self.repo.refs().log(&name)? {
+                match entry {
+                    Ok(entry) => {
+                        self.report.checked.refs += 1;
+                        let old = entry.old.into_iter().chain(entry.new);
+                        tips.extend(old.map(|id| (id, format!("the reflog of {name}"))));
+                    }
+                    Err(e) => self.find(format!("reflog of {name}"), e, Vec::new()),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn walk(&mut self, tips: Vec<(ObjectId, String)>) -> Result<()> {

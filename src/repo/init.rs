@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{RepoError, Result};
-use super::{DIR, FORMAT, Repository, Settings};
+use super::{DIR, FORMAT, Repository, Settings, is_repository};
 use crate::model::RefName;
 use crate::model::refname::RefNameError;
 use crate::store::{Store, StoreOptions};
@@ -23,7 +23,7 @@ pub struct InitOutcome {
     pub dir: PathBuf,
     /// The branch HEAD points to.
     pub branch: RefName,
-    /// Whether a repository was there already; it was left as it is.
+    /// Whether a repository was there already; what it had was left as it is.
     pub reinitialized: bool,
     /// The repository that the new one lies in, if any: its files are tracked by the inner one from now on.
     pub inside: Option<PathBuf>,
@@ -58,7 +58,8 @@ impl Repository {
             };
             return Ok(InitOutcome { dir, branch, reinitialized: true, inside: None });
         }
-        let inside = top.ancestors().skip(1).find(|d| d.join(DIR).join("HEAD").exists()).map(Path::to_owned);
+        let had_files = is_repository(&dir);
+        let inside = top.ancestors().skip(1).find(|d| is_repository(&d.join(DIR))).map(Path::to_owned);
         let failed = |path: &Path| RepoError::file("create", path);
         durable::create_dir_all(&dir).map_err(failed(&dir))?;
         Store::create(&dir, StoreOptions::default())?;
@@ -70,11 +71,13 @@ impl Repository {
             let path = dir.join(name);
             durable::replace(&path, &tmp, text.as_bytes()).map_err(failed(&path))
         };
-        write("format", format!("graft {FORMAT}\n"))?;
+        if !dir.join("format").exists() {
+            write("format", format!("graft {FORMAT}\n"))?;
+        }
         if !dir.join("config.toml").exists() {
             write("config.toml", String::new())?;
         }
         write("HEAD", format!("ref: {branch}\n"))?;
-        Ok(InitOutcome { dir, branch, reinitialized: false, inside })
+        Ok(InitOutcome { dir, branch, reinitialized: had_files, inside })
     }
 }

@@ -101,7 +101,7 @@ impl Repository {
     /// Opens the repository that `start` lies in.
     pub fn discover(start: &Path, settings: Settings) -> Result<Self> {
         let absolute = std::path::absolute(start).map_err(RepoError::file("find", start))?;
-        let found = absolute.ancestors().find(|dir| dir.join(DIR).join("HEAD").exists());
+        let found = absolute.ancestors().find(|dir| is_repository(&dir.join(DIR)));
         let top = found.ok_or_else(|| RepoError::NotARepository(absolute.clone()))?;
         Self::open(top, settings)
     }
@@ -189,6 +189,11 @@ impl ObjectReader for Repository {
         let failed = |e| ReadError::Store { id: prefix.lowest(), source: Box::new(e) };
         self.store.objects_with_prefix(prefix).map_err(failed)
     }
+}
+
+/// Tells whether a folder is a repository's own, even if it has lost its HEAD.
+pub fn is_repository(dir: &Path) -> bool {
+    ["HEAD", "format", "packs"].iter().any(|name| dir.join(name).exists())
 }
 
 fn check_format(dir: &Path) -> Result<()> {

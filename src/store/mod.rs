@@ -116,10 +116,7 @@ struct Inner {
 impl Store {
     /// Creates the folders of a store in `dir` (`.graft`) and opens it; what is there already stays.
     pub fn create(dir: &Path, options: StoreOptions) -> Result<Self> {
-        for folder in [paths::SEGMENTS, paths::PACKS, paths::TMP] {
-            let path = dir.join(folder);
-            durable::create_dir_all(&path).map_err(StoreError::io("create", &path))?;
-        }
+        create_folders(dir)?;
         Self::open(dir, options)
     }
 
@@ -142,6 +139,7 @@ impl Store {
         let lock = FileLock::acquire(&self.0.dir.join("lock"), self.0.options.lock_timeout, &|holder| {
             (self.0.options.on_notice)(&format!("waiting for the repository, which is held by {holder}"));
         })?;
+        create_folders(&self.0.dir)?;
         let tmp = self.0.dir.join(paths::TMP);
         durable::remove_stale(&tmp).map_err(StoreError::io("clean", &tmp))?;
         Ok(lock)
@@ -306,6 +304,15 @@ impl Store {
     fn index_value<T: serde::Serialize + serde::de::DeserializeOwned>(&self, value: &[u8]) -> Result<T> {
         cbor::decode(value).map_err(|e| StoreError::damaged(&self.0.dir.join("store"), e.to_string()))
     }
+}
+
+/// Creates the folders of a store; those that are there already stay.
+fn create_folders(dir: &Path) -> Result<()> {
+    for folder in [paths::SEGMENTS, paths::PACKS, paths::TMP] {
+        let path = dir.join(folder);
+        durable::create_dir_all(&path).map_err(StoreError::io("create", &path))?;
+    }
+    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
