@@ -10,6 +10,7 @@ pub mod changes;
 pub mod checkout;
 pub mod commit;
 pub mod config;
+pub mod configure;
 pub mod date;
 pub mod error;
 pub mod export;
