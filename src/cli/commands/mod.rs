@@ -4,6 +4,7 @@
 pub mod add;
 pub mod commit;
 pub mod completions;
+pub mod config;
 pub mod fsck;
 pub mod help;
 pub mod init;
@@ -22,7 +23,7 @@ pub type Outcome = Result<u8, Failure>;
 
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Start", &["init"]),
+    ("Start", &["init", "config"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
     ("Look behind the scenes", &["ls-files", "fsck"]),
     ("Get help", &["help", "completions"]),
@@ -39,6 +40,7 @@ pub enum Command {
     Status(status::Args),
     Commit(commit::Args),
     LsFiles(ls_files::Args),
+    Config(config::Args),
     Fsck(fsck::Args),
     Completions(completions::Args),
     Help(help::Args),
@@ -54,6 +56,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Status(args) => status::run(args, ctx),
         Command::Commit(args) => commit::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
+        Command::Config(args) => config::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
