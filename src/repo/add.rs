@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Repository;
 use super::capture::How;
 use super::error::Result;
-use super::ignore_rules;
+use super::ignore_rules::{self, SearchOptions};
 use super::index::{Index, IndexEntry};
 use super::pathspec::Pathspecs;
 use super::staging::{self, Staging};
@@ -67,7 +67,12 @@ impl Repository {
         let mut fresh = Vec::new();
         let mut warnings = Vec::new();
         if !options.update {
-            let found = ignore_rules::untracked(self.top(), &specs, &index, options.force)?;
+            let found = ignore_rules::untracked(
+                self.top(),
+                &specs,
+                &index,
+                SearchOptions { include_ignored: options.force, collapse: false },
+            )?;
             if let Some(path) = found.ignored_named.into_iter().next() {
                 return Err(AddError::Ignored(path).into());
             }

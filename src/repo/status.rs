@@ -7,7 +7,7 @@ use super::capture::{Captured, How, file_mode};
 use super::changes::{Tracked, of_index};
 use super::error::Result;
 use super::fingerprint::Fingerprint;
-use super::ignore_rules;
+use super::ignore_rules::{self, SearchOptions};
 use super::index::{Index, IndexEntry};
 use super::pathspec::Pathspecs;
 use super::refs::Head;
@@ -81,7 +81,12 @@ impl Repository {
             warnings: Vec::new(),
         };
         if !options.no_untracked {
-            let found = ignore_rules::untracked(self.top(), &specs, &index, options.ignored)?;
+            let found = ignore_rules::untracked(
+                self.top(),
+                &specs,
+                &index,
+                SearchOptions { include_ignored: options.ignored, collapse: !options.all_untracked },
+            )?;
             status.warnings = found.warnings;
             status.untracked = match options.all_untracked {
                 true => found.files.iter().map(ToString::to_string).collect(),
