@@ -216,10 +216,8 @@ fn pathspec(error: &PathspecError) -> Option<String> {
         PathspecError::Outside { .. } => "only files below the folder with .graft in it belong to the repository",
         PathspecError::BeyondSymlink { .. } => "name the file by its real path",
         PathspecError::NotUtf8(_) => "rename the file",
-        PathspecError::Empty => return None,
-        PathspecError::Glob { .. } => {
-            "quote the pattern from the shell, and put [ ] around a character that is meant literally"
-        }
+        PathspecError::Magic { .. } => "put ':(literal)' before a path that begins with ':'",
+        PathspecError::Empty | PathspecError::Reserved { .. } => return None,
     };
     Some(help.to_owned())
 }
@@ -229,7 +227,6 @@ fn untrackable(error: &UntrackableError) -> Option<String> {
         UntrackableError::Symlink(_) => "add the file that it leads to",
         UntrackableError::NestedRepository(_) => "work in it with 'graft -C <DIR>'",
         UntrackableError::Sidecar(_) => "add the database; what is in the files beside it comes with it",
-        UntrackableError::Name(_) => "rename it",
         UntrackableError::Unreadable { source, .. } => return io_help(source),
         UntrackableError::Special(_) => return None,
     };

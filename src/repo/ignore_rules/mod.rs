@@ -22,36 +22,24 @@ use crate::repo::types::Warning;
 pub enum UntrackableError {
     /// A folder or file cannot be read.
     #[error("cannot read '{}'", path.display())]
-    Io {
+    Unreadable {
         /// The folder or file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
     /// A symbolic link was named.
-    #[error("'{path}' is a symbolic link, which is never tracked")]
-    Symlink {
-        /// The link, relative to the top.
-        path: String,
-    },
+    #[error("'{}' is a symbolic link; only files can be tracked", .0.display())]
+    Symlink(PathBuf),
     /// A pipe, socket or device was named.
-    #[error("'{path}' is neither a file nor a folder")]
-    Special {
-        /// The thing, relative to the top.
-        path: String,
-    },
+    #[error("'{}' is neither a file nor a folder", .0.display())]
+    Special(PathBuf),
     /// A file that belongs to a database was named.
-    #[error("'{path}' is a working file of the database beside it and is never tracked itself")]
-    Sidecar {
-        /// The file, relative to the top.
-        path: String,
-    },
+    #[error("'{}' is a working file of the database beside it and is never tracked itself", .0.display())]
+    Sidecar(PathBuf),
     /// A repository inside this one was named.
-    #[error("'{path}' is a repository of its own")]
-    NestedRepository {
-        /// Its folder, relative to the top.
-        path: String,
-    },
+    #[error("'{}' is a repository of its own", .0.display())]
+    NestedRepository(PathBuf),
 }
 
 /// How to search.

@@ -68,7 +68,7 @@ impl<'a> Walk<'a> {
         }
         if self.top.join(&path).join(".graft").exists() {
             if self.specs.names_text(&path) {
-                return Err(UntrackableError::NestedRepository { path });
+                return Err(UntrackableError::NestedRepository(path.into()));
             }
             self.found.warnings.push(Warning::NestedRepository(path));
             return Ok(false);
@@ -107,10 +107,10 @@ impl<'a> Walk<'a> {
         let full = self.top.join(&path);
         let is_named = self.specs.names_text(&path);
         if is_sidecar(&full, &item.name, siblings) {
-            return if is_named { Err(UntrackableError::Sidecar { path }) } else { Ok(false) };
+            return if is_named { Err(UntrackableError::Sidecar(path.into())) } else { Ok(false) };
         }
         if is_named && let Err(source) = File::open(&full) {
-            return Err(UntrackableError::Io { path: full, source });
+            return Err(UntrackableError::Unreadable { path: full, source });
         }
         if is_open {
             self.found.collapsed.push(path);
@@ -124,8 +124,8 @@ impl<'a> Walk<'a> {
     fn skip_special(&mut self, path: String, kind: FileType) -> Result<(), UntrackableError> {
         let is_named = self.specs.names_text(&path);
         match (kind.is_symlink(), is_named) {
-            (true, true) => return Err(UntrackableError::Symlink { path }),
-            (false, true) => return Err(UntrackableError::Special { path }),
+            (true, true) => return Err(UntrackableError::Symlink(path.into())),
+            (false, true) => return Err(UntrackableError::Special(path.into())),
             (true, false) => self.found.warnings.push(Warning::SkippedSymlink(path)),
             (false, false) => self.found.warnings.push(Warning::SkippedSpecial(path)),
         }
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
             // It vanished while the walk was under way.
             Err(e) if e.kind() == io::ErrorKind::NotFound && !folder.is_empty() => return Ok(None),
             Err(source) if folder.is_empty() || self.specs.names_text(folder) => {
-                return Err(UntrackableError::Io { path: dir, source });
+                return Err(UntrackableError::Unreadable { path: dir, source });
             }
             Err(e) => {
                 let (path, reason) = (folder.to_owned(), e.to_string());

@@ -19,7 +19,7 @@ pub fn locate(top: &Path, cwd: &Path, typed: &Path, has_pattern: bool) -> Result
     };
     let mut text = String::new();
     for part in inside.iter() {
-        let part = part.to_str().ok_or_else(|| PathspecError::NotUtf8 { path: typed.to_owned() })?;
+        let part = part.to_str().ok_or_else(|| PathspecError::NotUtf8(typed.to_owned()))?;
         if part == ".graft" || part == ".git" {
             return Err(PathspecError::Reserved { path: typed.to_owned() });
         }

@@ -27,11 +27,8 @@ pub enum PathspecError {
         top: PathBuf,
     },
     /// The path is not UTF-8.
-    #[error("'{}' is not valid UTF-8", path.display())]
-    NotUtf8 {
-        /// The path as typed.
-        path: PathBuf,
-    },
+    #[error("'{}': a path that is not valid UTF-8 cannot be tracked", .0.display())]
+    NotUtf8(PathBuf),
     /// The path lies in a folder that Graft or Git keeps for itself.
     #[error("'{}' lies in a folder that is never tracked", path.display())]
     Reserved {

@@ -36,7 +36,7 @@ pub fn parse(top: &Path, cwd: &Path, typed: &Path) -> Result<(Item, bool), Paths
     if typed.as_os_str().is_empty() {
         return Err(PathspecError::Empty);
     }
-    let text = typed.to_str().ok_or_else(|| PathspecError::NotUtf8 { path: typed.to_owned() })?;
+    let text = typed.to_str().ok_or_else(|| PathspecError::NotUtf8(typed.to_owned()))?;
     let (magic, rest) = split_magic(text).map_err(|word| PathspecError::Magic { path: typed.to_owned(), word })?;
     let base = if magic.top { top } else { cwd };
     let has_pattern = !magic.literal && wildmatch::is_pattern(rest);
@@ -110,7 +110,7 @@ fn name_typed(error: PathspecError, typed: &Path) -> PathspecError {
     let path = typed.to_owned();
     match error {
         PathspecError::Outside { top, .. } => PathspecError::Outside { path, top },
-        PathspecError::NotUtf8 { .. } => PathspecError::NotUtf8 { path },
+        PathspecError::NotUtf8(_) => PathspecError::NotUtf8(path),
         PathspecError::Reserved { .. } => PathspecError::Reserved { path },
         PathspecError::BeyondSymlink { link, .. } => PathspecError::BeyondSymlink { path, link },
         other => other,
