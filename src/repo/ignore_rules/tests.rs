@@ -141,7 +141,7 @@ fn odd_things_are_passed_over_and_refused_when_named() {
     assert!(matches!(refused("socket"), UntrackableError::Special(_)));
     assert!(matches!(refused("sub"), UntrackableError::NestedRepository(_)));
     // Root reads every folder, so the rest can only be seen by others.
-    fs::set_permissions(tree.top().join("d"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tree.top().join("d"), fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read_dir(tree.top().join("d")).is_err() {
         assert!(tree.find(&[]).warnings.iter().any(|w| matches!(w, Warning::Unreadable { .. })));
         assert!(matches!(refused("d"), UntrackableError::Unreadable { .. }));

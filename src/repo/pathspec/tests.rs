@@ -51,7 +51,9 @@ fn what_is_not_in_the_repository_is_refused_by_name() {
     assert!(matches!(fails("", ":(nonsense)x"), PathspecError::Magic { word, .. } if word == "nonsense"));
     let bad = PathBuf::from(std::ffi::OsString::from_vec(b"a\xffb".to_vec()));
     let top = Path::new("/nowhere/top");
-    assert!(matches!(Pathspecs::new(top, top, &[bad.clone()]), Err(PathspecError::NotUtf8(path)) if path == bad));
+    assert!(
+        matches!(Pathspecs::new(top, top, std::slice::from_ref(&bad)), Err(PathspecError::NotUtf8(path)) if path == bad)
+    );
     assert!(matches!(repo_path(top, top, &bad), Err(PathspecError::NotUtf8(_))));
     assert_eq!(repo_path(top, &top.join("a"), Path::new("../b/c")).unwrap(), path("b/c"));
     assert!(matches!(repo_path(top, &top.join("a"), Path::new("..")), Err(PathspecError::Empty)));
