@@ -71,6 +71,9 @@ pub enum RepoError {
     /// A path that cannot be tracked.
     #[error(transparent)]
     Untrackable(#[from] super::ignore_rules::UntrackableError),
+    /// A pattern to look for.
+    #[error(transparent)]
+    Pattern(#[from] super::walk::PatternError),
     /// Removing or moving files.
     #[error(transparent)]
     Remove(#[from] super::remove::RemoveError),

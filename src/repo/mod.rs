@@ -35,6 +35,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod walk;
 pub mod wildmatch;
 
 use std::fs;

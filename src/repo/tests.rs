@@ -203,3 +203,64 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     entries.flat_map(|p| if p.is_dir() { files(&p) } else { vec![p] }).collect()
 }
+
+#[test]
+fn walks_agree_with_git() {
+    use super::testing::{Random, TestGit};
+    use super::walk::WalkOptions;
+    use crate::model::{Commit, Object, Tree};
+    use crate::store::Transaction;
+    use std::collections::HashMap;
+
+    for seed in 0..12 {
+        let (git, s, mut random) = (TestGit::new(), Scratch::new(), Random(seed));
+        let lock = s.repo.lock().unwrap();
+        let mut tx = Transaction::new(s.repo.store(), &lock);
+        let tree = tx.add_object(&Tree::default());
+        let mut ids: Vec<(ObjectId, ObjectId, u64)> = Vec::new();
+        for n in 0..30 {
+            let mut parents = Vec::new();
+            for _ in 0..[0, 1, 1, 1, 1, 2, 2, 3][if n == 0 { 0 } else { random.below(8) }] {
+                let pick = ids[ids.len() - 1 - random.below(ids.len().min(6))];
+                if !parents.contains(&pick) {
+                    parents.push(pick);
+                }
+            }
+            // Some commits share a second, and some clocks go wrong.
+            git.set_now(1_700_000_000 + n / 2 * 60 + [0, 0, 0, -600][random.below(4)]);
+            let theirs = git.commit_tree(&parents.iter().map(|p| p.0).collect::<Vec<_>>(), &format!("commit {n}"));
+            let generation = parents.iter().map(|p| p.2).max().unwrap_or(0) + 1;
+            let commit = Commit {
+                tree,
+                parents: parents.iter().map(|p| p.1).collect(),
+                generation,
+                author: git.who(),
+                committer: git.who(),
+                message: format!("commit {n}\n"),
+            };
+            tx.add_object(&commit);
+            ids.push((theirs, commit.to_raw().id(), generation));
+        }
+        tx.publish().unwrap();
+        let ours: HashMap<String, ObjectId> = ids.iter().map(|(t, o, _)| (t.to_string(), *o)).collect();
+        for round in 0..25 {
+            let mut pick = |n| -> Vec<usize> { (0..n).map(|_| random.below(ids.len())).collect() };
+            let (tips, hidden) = (pick(1 + round % 3), pick(round % 4));
+            let topological = round % 2 == 1;
+            let mut args: Vec<String> = vec!["rev-list".into()];
+            args.extend(topological.then(|| "--topo-order".to_owned()));
+            args.extend(tips.iter().map(|i| ids[*i].0.to_string()));
+            args.extend(hidden.iter().map(|i| format!("^{}", ids[*i].0)));
+            let wanted = git.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+            let wanted: Vec<ObjectId> = wanted.lines().map(|l| ours[l]).collect();
+            let options = WalkOptions {
+                tips: tips.iter().map(|i| ids[*i].1).collect(),
+                hidden: hidden.iter().map(|i| ids[*i].1).collect(),
+                topological,
+                ..WalkOptions::default()
+            };
+            let found: Vec<ObjectId> = s.repo.walk(options).unwrap().map(|e| e.unwrap().id).collect();
+            assert_eq!(found, wanted, "seed {seed}, round {round}: {args:?}");
+        }
+    }
+}
