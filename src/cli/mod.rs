@@ -20,6 +20,7 @@ pub mod pager;
 pub mod panic;
 pub mod progress;
 pub mod render;
+pub mod revs;
 pub mod style;
 pub mod suggest;
 pub mod usage;

@@ -2,14 +2,21 @@
 //! operation and renders its value.
 
 pub mod add;
+pub mod cat_file;
+mod checked_out;
+pub mod checkout;
 pub mod commit;
 pub mod completions;
 pub mod config;
+pub mod export;
 pub mod fsck;
 pub mod help;
 pub mod init;
 pub mod ls_files;
+pub mod ls_tree;
 pub mod mv;
+pub mod restore;
+pub mod rev_parse;
 pub mod rm;
 pub mod status;
 
@@ -25,7 +32,8 @@ pub type Outcome = Result<u8, Failure>;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
-    ("Look behind the scenes", &["ls-files", "fsck"]),
+    ("Bring back earlier states", &["restore", "checkout", "export"]),
+    ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck"]),
     ("Get help", &["help", "completions"]),
 ];
 
@@ -39,7 +47,13 @@ pub enum Command {
     Rm(rm::Args),
     Status(status::Args),
     Commit(commit::Args),
+    Restore(restore::Args),
+    Checkout(checkout::Args),
+    Export(export::Args),
     LsFiles(ls_files::Args),
+    LsTree(ls_tree::Args),
+    RevParse(rev_parse::Args),
+    CatFile(cat_file::Args),
     Config(config::Args),
     Fsck(fsck::Args),
     Completions(completions::Args),
@@ -56,6 +70,12 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Status(args) => status::run(args, ctx),
         Command::Commit(args) => commit::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
+        Command::Restore(args) => restore::run(args, ctx),
+        Command::Checkout(args) => checkout::run(args, ctx),
+        Command::Export(args) => export::run(args, ctx),
+        Command::LsTree(args) => ls_tree::run(args, ctx),
+        Command::RevParse(args) => rev_parse::run(args, ctx),
+        Command::CatFile(args) => cat_file::run(args, ctx),
         Command::Config(args) => config::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),

@@ -34,6 +34,9 @@ impl From<RepoError> for Failure {
         if is_interrupted(&error) {
             return Self::silent(exit::INTERRUPTED);
         }
+        if is_broken_pipe(&error) {
+            return Self::silent(exit::BROKEN_PIPE);
+        }
         let failure = described(&error).exit(code(&error));
         match repo(&error) {
             Some(help) => failure.help(help),
@@ -70,6 +73,14 @@ fn is_interrupted(error: &RepoError) -> bool {
                 MaterializeError::Interrupted(_) | MaterializeError::Database(DatabaseError::Interrupted(_))
             )
     )
+}
+
+/// Tells whether the reader of standard output has gone while an operation wrote to it.
+fn is_broken_pipe(error: &RepoError) -> bool {
+    match error {
+        RepoError::Materialize(MaterializeError::Io { source, .. }) => source.kind() == io::ErrorKind::BrokenPipe,
+        _ => false,
+    }
 }
 
 /// Returns 1 where the answer is "no" rather than a failure.

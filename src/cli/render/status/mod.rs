@@ -62,7 +62,7 @@ fn sections(view: &View<'_>, theme: &Theme) -> String {
     } else {
         "add <file>...\" to update what will be committed"
     };
-    let discard = "restore <file>...\" to discard changes in working directory";
+    let discard = "restore -f <file>...\" to discard changes in working directory";
     section("Changes not staged for commit", &[add, discard], &lines(view.unstaged, theme.unstaged));
     let style = theme.untracked;
     let untracked = |p: &String| format!("\t{style}{}{style:#}\n", quoted(&relative(p, view.from), Quote::People));
@@ -135,7 +135,7 @@ pub(crate) mod tests {
              Changes to be committed:\n  (use \"graft restore --staged <file>...\" to unstage)\n\
              \tnew file:   new.db\n\trenamed:    a.db -> b.db\n\n\
              Changes not staged for commit:\n  (use \"graft add/rm <file>...\" to update what will be committed)\n  \
-             (use \"graft restore <file>...\" to discard changes in working directory)\n\
+             (use \"graft restore -f <file>...\" to discard changes in working directory)\n\
              \tmodified:   app.db (3 pages, 12 KiB of 61 KiB)\n\tdeleted:    old.db\n\n\
              Untracked files:\n  (use \"graft add <file>...\" to include in what will be committed)\n\
              \tdata/\n\t\"tab\\t.db\"\n\n"

@@ -1,0 +1,97 @@
+//! What `checkout` and `restore` did to each file.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::Outcome;
+use crate::cli::context::Context;
+use crate::cli::error::exit;
+use crate::cli::json;
+use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::size::count;
+use crate::cli::render::view;
+use crate::repo::Repository;
+use crate::repo::checkout::{CheckedOut, CheckoutOutcome, Written};
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    files: Vec<File<'a>>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    how: &'static str,
+    pages: Option<u32>,
+    saved: Option<String>,
+}
+
+/// Shows an outcome: a line per file with `-v`, the number of files otherwise.
+pub fn show(done: &CheckoutOutcome, schema: &str, repo: &Repository, ctx: &mut Context) -> Outcome {
+    done.warnings.iter().for_each(|w| ctx.say.warning(w));
+    if ctx.out.json {
+        let files = done.files.iter().map(file).collect();
+        json::write(&mut ctx.out, schema, &Answer { files, warnings: view::warnings(&done.warnings) })?;
+        return Ok(exit::DONE);
+    }
+    let from = ctx.prefix(repo);
+    let seen = |f: &CheckedOut| quoted(&relative(f.path.as_str(), &from), Quote::People);
+    if ctx.globals.verbose > 0 {
+        for file in &done.files {
+            writeln!(ctx.out, "{}: {}", seen(file), how(file.how))?;
+        }
+    }
+    for file in &done.files {
+        if let Some(saved) = file.saved {
+            let id = saved.to_hex_with_len(12);
+            ctx.say.note(format_args!("What '{0}' held before is kept: graft export {id} -o <file>", seen(file)));
+        }
+    }
+    let changed = done.files.iter().filter(|f| f.how != Written::Unchanged).count();
+    ctx.say.note(format_args!("Updated {}", count(changed as u64, "path")));
+    Ok(exit::DONE)
+}
+
+fn file(done: &CheckedOut) -> File<'_> {
+    let (how, pages) = match done.how {
+        Written::Unchanged => ("unchanged", None),
+        Written::InPlace { pages } => ("in_place", Some(pages)),
+        Written::Replaced => ("replaced", None),
+        Written::Removed => ("removed", None),
+        Written::IndexOnly => ("index_only", None),
+    };
+    File { path: done.path.as_str(), how, pages, saved: done.saved.map(|id| id.to_string()) }
+}
+
+fn how(written: Written) -> String {
+    match written {
+        Written::Unchanged => "as it was".to_owned(),
+        Written::InPlace { pages } => format!("{} written in place", count(pages.into(), "page")),
+        Written::Replaced => "written anew".to_owned(),
+        Written::Removed => "removed".to_owned(),
+        Written::IndexOnly => "in the index".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObjectId, RepoPath};
+
+    #[test]
+    fn each_way_of_writing_has_its_words() {
+        let done = CheckedOut {
+            path: RepoPath::new("app.db").expect("plain"),
+            how: Written::InPlace { pages: 3 },
+            saved: Some(ObjectId::from_bytes([1; 32])),
+        };
+        assert_eq!(how(done.how), "3 pages written in place");
+        let json = serde_json::to_string(&file(&done)).expect("plain data");
+        assert_eq!(
+            json,
+            format!("{{\"path\":\"app.db\",\"how\":\"in_place\",\"pages\":3,\"saved\":\"{}\"}}", "01".repeat(32))
+        );
+    }
+}
