@@ -5,8 +5,11 @@
 //! again by the identity asked for (a declared key, or as a bag of equal rows) in a temporary database on disk. Keys
 //! and cells are compared exactly, by storage class and bytes, whatever the collation.
 
+mod btree;
+mod changed;
 mod encode;
 mod matcher;
+mod pages;
 mod rows;
 mod schema;
 mod side;
@@ -20,6 +23,7 @@ pub use table::{Column, Table, TableKind};
 
 use crate::model::{PageSet, PageSource, SchemaChange, SequenceChange, SettingChange, SourceError};
 use crate::util::interrupt::Interrupted;
+use changed::{Changed, Roots};
 use side::Side;
 
 /// How rows without an INTEGER PRIMARY KEY are paired.
@@ -57,6 +61,12 @@ pub enum DiffError {
     /// The pages cannot be read.
     #[error("cannot read the pages of a state")]
     Source(#[source] SourceError),
+    /// A page of a table is not what its place says.
+    #[error("page {page} is malformed")]
+    Malformed {
+        /// SQLite's number of the page, in one of the states.
+        page: u32,
+    },
     /// SQLite failed otherwise: the database is malformed.
     #[error("SQLite cannot read a state: {0}")]
     Sqlite(#[source] rusqlite::Error),
@@ -97,6 +107,8 @@ pub struct Diff {
     new: Side,
     options: DiffOptions,
     tables: Vec<TablePair>,
+    /// Which rows may differ, where it can be told from pages.
+    changed: Option<Changed>,
 }
 
 impl Diff {
@@ -104,12 +116,31 @@ impl Diff {
     pub fn open(
         old: Arc<dyn PageSource>,
         new: Arc<dyn PageSource>,
-        _differing: Option<PageSet>,
+        differing: Option<PageSet>,
         options: DiffOptions,
     ) -> Result<Self, DiffError> {
+        Self::open_with(old, new, differing, options, changed::MAX_DESCENTS)
+    }
+
+    /// As [`Diff::open`], with the number of steps to take from roots towards differing pages.
+    pub(super) fn open_with(
+        old: Arc<dyn PageSource>,
+        new: Arc<dyn PageSource>,
+        differing: Option<PageSet>,
+        options: DiffOptions,
+        max_descents: usize,
+    ) -> Result<Self, DiffError> {
+        let sources = (old.clone(), new.clone());
         let (old, new) = (Side::open(old)?, Side::open(new)?);
         let tables = pair_tables(table::read_all(&old)?, table::read_all(&new)?, options.shadow);
-        Ok(Self { old, new, options, tables })
+        let roots: Vec<Roots> = tables.iter().filter_map(TablePair::table_roots).collect();
+        let changed = match differing {
+            Some(pages) if !old.empty && !new.empty => {
+                Changed::open(sources.0, sources.1, pages, &roots, max_descents)?
+            }
+            _ => None,
+        };
+        Ok(Self { old, new, options, tables, changed })
     }
 
     /// Returns all tables of both states in the order of their names; those of SQLite's own aside.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Rows, Statement};
 
+use super::changed::Roots;
 use super::matcher::{Adding, Matcher, Of, Sink};
 use super::side::{Side, quoted, set, value};
 use super::table::{Table, TableKind};
@@ -53,6 +54,9 @@ impl Diff {
     /// They come in the order of the identity's key, as far as the two states agree about it. Memory is bounded. Only
     /// for tables whose rows are compared ([`super::Compared::Rows`]).
     pub fn rows(&self, pair: &TablePair, sink: &mut dyn FnMut(RowChange) -> ControlFlow<()>) -> Result<(), DiffError> {
+        if self.surely_same(pair)? {
+            return Ok(());
+        }
         let identity = self.identity(pair)?;
         let mapping = self.mapping(pair)?;
         let place = self.place(pair);
@@ -71,6 +75,43 @@ impl Diff {
             RowIdentity::Bag if !mapping.same_columns => matcher.as_bag(&mut |change| sink(without_mark(change))),
             RowIdentity::Bag => matcher.as_bag(sink),
             _ => matcher.by_key(&mapping, sink),
+        }
+    }
+
+    /// Tells whether the pages show that no row of a table differs; `false` means nothing.
+    pub fn surely_same(&self, pair: &TablePair) -> Result<bool, DiffError> {
+        let Some(changed) = &self.changed else { return Ok(false) };
+        match pair.same_kind() {
+            Some(TableKind::Rowid) => Ok(match pair.table_roots() {
+                Some(roots) => changed.leaves(roots)?.is_some_and(|leaves| leaves.is_empty()),
+                None => false,
+            }),
+            Some(TableKind::WithoutRowid) => match pair.roots() {
+                Some(roots) => changed.is_same_index(roots),
+                None => Ok(false),
+            },
+            Some(TableKind::Virtual) => {
+                // Its content lies in tables called like it.
+                let prefix = format!("{}_", pair.name.to_ascii_lowercase());
+                let mut own = self
+                    .tables
+                    .iter()
+                    .filter(|t| {
+                        let shadow = t.both().any(|(_, table)| table.shadow);
+                        shadow && t.name.to_ascii_lowercase().starts_with(&prefix)
+                    })
+                    .peekable();
+                if own.peek().is_none() {
+                    return Ok(false);
+                }
+                for table in own {
+                    if !self.surely_same(table)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            None => Ok(false),
         }
     }
 
@@ -162,6 +203,24 @@ impl Diff {
 impl TablePair {
     fn any(&self) -> &Table {
         self.new.as_ref().or(self.old.as_ref()).expect("a pair has at least one table")
+    }
+
+    /// Returns the kind of a table that both states define alike: then equal bytes mean equal values.
+    fn same_kind(&self) -> Option<TableKind> {
+        match (&self.old, &self.new) {
+            (Some(a), Some(b)) if a.sql == b.sql && a.kind == b.kind => Some(a.kind),
+            _ => None,
+        }
+    }
+
+    fn roots(&self) -> Option<Roots> {
+        let (old, new) = (self.old.as_ref()?.root, self.new.as_ref()?.root);
+        (old > 1 && new > 1).then_some(Roots { old, new })
+    }
+
+    /// Returns the roots of a table with rowids whose pages can be compared.
+    pub(super) fn table_roots(&self) -> Option<Roots> {
+        self.same_kind().filter(|k| *k == TableKind::Rowid).and_then(|_| self.roots())
     }
 
     fn both(&self) -> impl Iterator<Item = (Of, &Table)> {
@@ -277,8 +336,42 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads both states, side by side where their order allows it.
+    /// Finds the rows that differ in their place: by the pages, or by reading both states in full.
     fn merge(&mut self, on: &mut On<'_>) -> Result<(), DiffError> {
+        if self.place == Some(Place::Rowid)
+            && let (Some(changed), Some(roots)) = (&self.diff.changed, self.pair.table_roots())
+            && let Some(leaves) = changed.leaves(roots)?
+        {
+            let (Some(old), Some(new)) = (&self.pair.old, &self.pair.new) else { return Ok(()) };
+            let (old, new) = (self.lookup(Of::Old, old)?, self.lookup(Of::New, new)?);
+            let (mut old, mut new) = (old, new);
+            return changed.suspects(leaves, &mut |rowid, in_old, in_new| {
+                let old = if in_old { old.find(rowid)? } else { None };
+                let new = if in_new { new.find(rowid)? } else { None };
+                on(old, new)
+            });
+        }
+        self.merge_all(on)
+    }
+
+    /// Prepares to read single rows.
+    fn lookup<'w>(&'w self, of: Of, table: &'w Table) -> Result<Lookup<'w>, DiffError> {
+        let columns: Vec<String> = table.columns.iter().map(|c| quoted(&c.name)).collect();
+        let rowid = table.rowid_name.as_deref().expect("rowids were seen to have a name");
+        let side = self.diff.side(of);
+        let parts = (columns.chunks(COLUMNS_AT_ONCE))
+            .map(|part| {
+                let sql =
+                    format!("SELECT {} FROM {} NOT INDEXED WHERE {rowid} = ?1", part.join(", "), quoted(&table.name));
+                side.conn.prepare(&sql).map_err(|e| side.table_error(&table.name, e))
+            })
+            .collect::<Result<_, _>>()?;
+        let row = vec![Value::Null; columns.len()];
+        Ok(Lookup { side, table, parts, row, rowid: Value::Null })
+    }
+
+    /// Reads both states, side by side where their order allows it.
+    fn merge_all(&mut self, on: &mut On<'_>) -> Result<(), DiffError> {
         let mut statements = Vec::new();
         for (of, table) in self.pair.both() {
             statements.push((of, table, self.prepare(of, table)?));
@@ -444,6 +537,36 @@ impl Cursor<'_, '_> {
         for part in &mut self.parts {
             let Some(row) = part.next()? else { return Ok(false) };
             for (i, target) in targets.by_ref().take(row.as_ref().column_count()).enumerate() {
+                set(target, row.get_ref(i)?);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Reads single rows of one state.
+struct Lookup<'s> {
+    side: &'s Side,
+    table: &'s Table,
+    parts: Vec<Statement<'s>>,
+    row: Vec<Value>,
+    rowid: Value,
+}
+
+impl Lookup<'_> {
+    fn find(&mut self, rowid: i64) -> Result<Option<At<'_>>, DiffError> {
+        let found = self.read(rowid).map_err(|e| self.side.table_error(&self.table.name, e))?;
+        Ok(found.then_some(At { rowid: &self.rowid, values: &self.row }))
+    }
+
+    fn read(&mut self, rowid: i64) -> rusqlite::Result<bool> {
+        self.rowid = Value::Integer(rowid);
+        let mut targets = self.row.iter_mut();
+        for part in &mut self.parts {
+            let columns = part.column_count();
+            let mut rows = part.query([rowid])?;
+            let Some(row) = rows.next()? else { return Ok(false) };
+            for (i, target) in targets.by_ref().take(columns).enumerate() {
                 set(target, row.get_ref(i)?);
             }
         }

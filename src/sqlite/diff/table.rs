@@ -50,6 +50,8 @@ pub struct Table {
     pub(super) rowid_name: Option<String>,
     /// It keeps rows of its own; false for some virtual tables.
     pub(super) has_content: bool,
+    /// The page of its root; 0 for virtual tables.
+    pub(super) root: u32,
 }
 
 /// A table and its name; without the table if SQLite cannot read the definition.
@@ -78,9 +80,9 @@ impl Table {
 /// Reads all tables in the order of their names, those of SQLite's own aside.
 pub(super) fn read_all(side: &Side) -> Result<Vec<Found>, DiffError> {
     let error = |e| side.error(e);
-    let definitions: BTreeMap<String, String> = side
-        .rows("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE type = 'table'", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+    let definitions: BTreeMap<String, (String, u32)> = side
+        .rows("SELECT name, coalesce(sql, ''), rootpage FROM sqlite_schema WHERE type = 'table'", [], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2).unwrap_or(0))))
         })
         .map_err(error)?
         .into_iter()
@@ -93,7 +95,7 @@ pub(super) fn read_all(side: &Side) -> Result<Vec<Found>, DiffError> {
     listed.sort();
     let mut tables = Vec::new();
     for (name, kind, without_rowid) in listed {
-        let Some(sql) = definitions.get(&name) else { continue };
+        let Some((sql, root)) = definitions.get(&name) else { continue };
         if name.to_ascii_lowercase().starts_with("sqlite_") {
             continue;
         }
@@ -103,7 +105,7 @@ pub(super) fn read_all(side: &Side) -> Result<Vec<Found>, DiffError> {
             ("table" | "shadow", false) => (TableKind::Rowid, kind == "shadow"),
             _ => continue,
         };
-        let table = read(side, &name, kind, sql.clone()).ok().map(|table| Table { shadow, ..table });
+        let table = read(side, &name, kind, sql.clone(), *root).ok().map(|table| Table { shadow, ..table });
         tables.push(Found { name, table });
     }
     Ok(tables)
@@ -115,7 +117,7 @@ struct Info {
     hidden: bool,
 }
 
-fn read(side: &Side, name: &str, kind: TableKind, sql: String) -> rusqlite::Result<Table> {
+fn read(side: &Side, name: &str, kind: TableKind, sql: String, root: u32) -> rusqlite::Result<Table> {
     let info = side.rows(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)",
         [name],
@@ -146,6 +148,7 @@ fn read(side: &Side, name: &str, kind: TableKind, sql: String) -> rusqlite::Resu
         rowid_name: None,
         has_content: kind != TableKind::Virtual || keeps_content(&sql),
         sql,
+        root,
     };
     match kind {
         TableKind::Virtual => {

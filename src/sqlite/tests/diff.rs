@@ -9,7 +9,8 @@ use super::*;
 use crate::model::{CellChange, RowChange, RowIdentity, Value};
 use crate::sqlite::diff::{Compared, Diff, DiffError, DiffOptions, Identity, TablePair};
 
-const MODES: [(&str, Identity); 3] = [("auto", Identity::Auto), ("pk", Identity::Bag), ("rowid", Identity::Rowid)];
+pub(super) const MODES: [(&str, Identity); 3] =
+    [("auto", Identity::Auto), ("pk", Identity::Bag), ("rowid", Identity::Rowid)];
 
 /// Copies a database, changes the copy at random, and writes down what the oracle says; or only the latter.
 const ORACLE: &str = r"
@@ -21,17 +22,19 @@ a, b, seed, n = sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 if seed >= 0:
     g._copy_db(a, b)
     g.mutate(b, seed, n)
-for mode in ('auto', 'pk', 'rowid'):
+for mode in sys.argv[6:]:
     with open(b + '.' + mode + '.json', 'w') as f: f.write(g.oracle_diff(a, b, mode))
 ";
 
-/// Returns what the oracle says, by mode.
-fn oracle(a: &Path, b: &Path, mutate: Option<(u32, u32)>) -> BTreeMap<&'static str, Json> {
+/// Returns what the oracle says in some modes.
+fn oracle(a: &Path, b: &Path, mutate: Option<(u32, u32)>, modes: &[(&'static str, Identity)]) -> Vec<Json> {
     let (seed, n) = mutate.map_or(("-1".to_owned(), 0), |(seed, n)| (seed.to_string(), n));
     let (fixtures, n) = (fixtures(), n.to_string());
-    python(&["-c", ORACLE, fixtures.to_str().unwrap(), a.to_str().unwrap(), b.to_str().unwrap(), &seed, &n]);
+    let mut args = vec!["-c", ORACLE, fixtures.to_str().unwrap(), a.to_str().unwrap(), b.to_str().unwrap(), &seed, &n];
+    args.extend(modes.iter().map(|(mode, _)| mode));
+    python(&args);
     let read = |mode: &str| fs::read(super::super::holders::sidecar(b, &format!(".{mode}.json"))).unwrap();
-    MODES.iter().map(|(mode, _)| (*mode, normalized(serde_json::from_slice(&read(mode)).unwrap()))).collect()
+    modes.iter().map(|(mode, _)| normalized(serde_json::from_slice(&read(mode)).unwrap())).collect()
 }
 
 /// Sorts what has no order.
@@ -64,9 +67,9 @@ fn cells(values: &[Value]) -> Json {
 }
 
 /// Writes a diff down as the oracle does.
-fn ours(a: Vec<u8>, b: Vec<u8>, identity: Identity, differing: Option<PageSet>) -> Json {
+fn ours(a: Vec<u8>, b: Vec<u8>, identity: Identity, differing: Option<PageSet>, max_descents: usize) -> Json {
     let options = DiffOptions { identity, ..DiffOptions::default() };
-    let diff = Diff::open(Arc::new(Memory(a)), Arc::new(Memory(b)), differing, options).unwrap();
+    let diff = Diff::open_with(Arc::new(Memory(a)), Arc::new(Memory(b)), differing, options, max_descents).unwrap();
     let (mut tables, mut skipped, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     let mut counts = [0u64; 3];
     for pair in diff.tables() {
@@ -200,19 +203,21 @@ fn assert_equal(what: &str, ours: &Json, oracle: &Json) {
     panic!("{what}: differs");
 }
 
-/// Compares two databases in every mode, both ways of telling what to look at.
-fn check(what: &str, a: &Path, b: &Path, mutate: Option<(u32, u32)>) {
-    let expected = oracle(a, b, mutate);
+/// Compares two databases in some modes, with every way of finding what to look at.
+pub(super) fn check(what: &str, a: &Path, b: &Path, mutate: Option<(u32, u32)>, modes: &[(&'static str, Identity)]) {
+    let expected = oracle(a, b, mutate, modes);
     let states = [a, b].map(|path| match classify(path).unwrap() {
         Detected::Empty => Vec::new(),
         _ => captured(path).unwrap(),
     });
     let differing = super::in_place::differing(&states[0], &states[1]);
-    for (mode, identity) in MODES {
-        for hint in [None, Some(differing.clone())] {
-            let what = format!("{what} {mode}{}", if hint.is_some() { " by pages" } else { "" });
-            let found = ours(states[0].clone(), states[1].clone(), identity, hint);
-            assert_equal(&what, &found, &expected[mode]);
+    for ((mode, identity), expected) in modes.iter().zip(&expected) {
+        for (how, hint, max_descents) in
+            [("in full", None, 0), ("by descent", Some(&differing), usize::MAX), ("by walking", Some(&differing), 0)]
+        {
+            let what = format!("{what} {mode} {how}");
+            let found = ours(states[0].clone(), states[1].clone(), *identity, hint.cloned(), max_descents);
+            assert_equal(&what, &found, expected);
         }
     }
 }
@@ -228,10 +233,11 @@ fn random_changes_to_every_database() {
     let mut paths = databases(dir.path());
     paths.extend(databases(&fixtures()));
     assert!(paths.len() > 55);
-    for path in paths {
+    for (i, path) in paths.into_iter().enumerate() {
         for seed in 0..seeds() {
+            let mode = MODES[(i + seed as usize) % MODES.len()];
             let b = dir.path().join("changed");
-            check(&format!("{} seed {seed}", path.display()), &path, &b, Some((seed, 20 + 30 * seed)));
+            check(&format!("{} seed {seed}", path.display()), &path, &b, Some((seed, 20 + 30 * seed)), &[mode]);
             let _ = fs::remove_file(&b);
         }
     }
@@ -249,6 +255,6 @@ fn real_releases() {
     ] {
         let to = dir.path().join("b");
         fs::copy(at(b), &to).unwrap();
-        check(&format!("{a} {b}"), &at(a), &to, None);
+        check(&format!("{a} {b}"), &at(a), &to, None, &MODES);
     }
 }

@@ -2,6 +2,7 @@
 
 mod capture;
 mod diff;
+mod diff_traps;
 mod in_place;
 mod replace;
 mod vfs;
