@@ -7,6 +7,7 @@
 pub mod args;
 pub mod commands;
 pub mod context;
+pub mod diff;
 pub mod editor;
 pub mod env;
 pub mod error;

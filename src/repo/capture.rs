@@ -238,7 +238,7 @@ fn is_decided(byte_len: u64, old_len: Option<u64>, purpose: Purpose) -> bool {
     purpose == Purpose::Compare && old_len != Some(byte_len)
 }
 
-fn same_but_volatile(old: &PageBuf, new: &PageBuf) -> bool {
+pub(super) fn same_but_volatile(old: &PageBuf, new: &PageBuf) -> bool {
     let (mut old, mut new) = (*old, *new);
     volatile_masked(&mut old);
     volatile_masked(&mut new);

@@ -77,6 +77,9 @@ pub enum RepoError {
     /// Removing or moving files.
     #[error(transparent)]
     Remove(#[from] super::remove::RemoveError),
+    /// Comparing files.
+    #[error(transparent)]
+    Diff(#[from] super::diff::FileDiffError),
     /// Writing a state elsewhere.
     #[error(transparent)]
     Export(#[from] super::export::ExportError),

@@ -12,6 +12,7 @@ pub mod commit;
 pub mod config;
 pub mod configure;
 pub mod date;
+pub mod diff;
 pub mod error;
 pub mod export;
 pub mod fingerprint;

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod detect;
 pub mod diff;
 pub mod error;
+pub mod file_source;
 pub mod header;
 pub mod holders;
 pub mod materialize;

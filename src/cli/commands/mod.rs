@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod commit;
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod export;
 pub mod fsck;
 pub mod help;
@@ -32,6 +33,7 @@ pub type Outcome = Result<u8, Failure>;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
+    ("See what changed", &["diff"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck"]),
     ("Get help", &["help", "completions"]),
@@ -47,6 +49,7 @@ pub enum Command {
     Rm(rm::Args),
     Status(status::Args),
     Commit(commit::Args),
+    Diff(diff::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
@@ -69,6 +72,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Rm(args) => rm::run(args, ctx),
         Command::Status(args) => status::run(args, ctx),
         Command::Commit(args) => commit::run(args, ctx),
+        Command::Diff(args) => diff::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

@@ -10,6 +10,7 @@ use crate::repo::add::AddError;
 use crate::repo::checkout::CheckoutError;
 use crate::repo::commit::CommitError;
 use crate::repo::config::ConfigError;
+use crate::repo::diff::FileDiffError;
 use crate::repo::export::ExportError;
 use crate::repo::identity::IdentityError;
 use crate::repo::ignore_rules::UntrackableError;
@@ -19,6 +20,7 @@ use crate::repo::objects::ReadError;
 use crate::repo::pathspec::PathspecError;
 use crate::repo::refs::RefError;
 use crate::repo::remove::RemoveError;
+use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
 use crate::store::StoreError;
@@ -68,6 +70,7 @@ fn is_interrupted(error: &RepoError) -> bool {
     matches!(
         error,
         RepoError::Interrupted(_)
+            | RepoError::Diff(FileDiffError::Rows { source: DiffError::Interrupted(_), .. })
             | RepoError::Database(DatabaseError::Interrupted(_))
             | RepoError::Materialize(
                 MaterializeError::Interrupted(_) | MaterializeError::Database(DatabaseError::Interrupted(_))
@@ -128,6 +131,7 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Remove(e) => remove(e),
         RepoError::Export(ExportError::Exists(_)) => text("overwrite it with --force, or choose another name"),
         RepoError::Export(ExportError::IsFolder(_)) => text("name a file in it"),
+        RepoError::Diff(e) => file_diff(e),
         RepoError::NotARepository(_) => {
             text("make one with 'graft init', or go into one with 'cd' or 'graft -C <DIR>'")
         }
@@ -219,6 +223,20 @@ fn checkout(error: &CheckoutError) -> String {
         }
         CheckoutError::Untracked(_) => "move them away or add them first, or overwrite them with --force".to_owned(),
         CheckoutError::FolderInTheWay(_) => "move the folder away first".to_owned(),
+    }
+}
+
+fn file_diff(error: &FileDiffError) -> Option<String> {
+    match error {
+        FileDiffError::NoMatch { path, known } => {
+            let typed = path.to_string_lossy();
+            Some(match suggest::nearest(&typed, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => near_file(path),
+            })
+        }
+        FileDiffError::Rows { source: DiffError::Source(_) | DiffError::Sqlite(_), .. } => Some(FSCK.to_owned()),
+        FileDiffError::Rows { .. } => None,
     }
 }
 

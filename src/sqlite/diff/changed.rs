@@ -275,7 +275,7 @@ impl Inner {
             let entries = self.old.usable() as u32 / 5 + 1;
             let lock = self.old.header.lock_byte_page();
             let is_map = |n: u32| (n - 2).is_multiple_of(entries);
-            overflow.retain(|n| !is_map(*n) && !(*n == lock + 1 && is_map(lock)));
+            overflow.retain(|n| !(is_map(*n) || *n == lock + 1 && is_map(lock)));
         }
         for of in [Of::Old, Of::New] {
             if overflow.is_empty() {

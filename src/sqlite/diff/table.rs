@@ -66,6 +66,11 @@ impl Table {
         self.columns.iter().map(|c| c.name.clone()).collect()
     }
 
+    /// Returns a name by which the rowid can be asked for, quoted where need be; `None` if columns hide all of them.
+    pub fn rowid_name(&self) -> Option<&str> {
+        self.rowid_name.as_deref()
+    }
+
     /// Returns where a column is.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)

@@ -1,0 +1,237 @@
+//! `graft diff`: which rows, columns and schema objects differ between two states.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ValueEnum, ValueHint};
+use globset::GlobBuilder;
+
+use super::Outcome;
+use crate::cli::context::Context;
+use crate::cli::diff::target::{self, Asked};
+use crate::cli::diff::{self, Filter, Format, View};
+use crate::cli::error::{Failure, exit};
+use crate::repo::RepoError;
+use crate::repo::diff::{FileDiff, files, open_files};
+use crate::sqlite::diff::{DiffOptions, Identity};
+
+/// Show which rows, columns and schema objects differ between two states.
+///
+/// Without revisions, compares the worktree with the index; with --staged, the index with the last commit; with one
+/// revision, the worktree with that commit; with two, as `A B` or `A..B`, the commits with each other. `A...B` compares B with
+/// the commit that both come from.
+///
+/// Rows are known by their key. A table without one, or with NULL in it, goes by rowid or as a bag of equal rows, as --identity
+/// says. A line of the default output begins with `+` for a row that is new, `-` for one that is gone, `~` for one of which
+/// some cells differ; `@@` begins a table.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  graft diff\n  graft diff --stat HEAD~3 -- app.db\n  graft diff -t 'order*' --where 'total > 100' v1..v2\n  \
+                  graft diff --no-index old.db new.db"
+)]
+pub struct Args {
+    /// Compare the index with the last commit, or with the revision given.
+    #[arg(long, visible_alias = "cached")]
+    pub staged: bool,
+
+    /// Compare two files, which need not be in a repository; exits with 1 if they differ.
+    #[arg(long)]
+    pub no_index: bool,
+
+    /// Show everything that differs; the default.
+    #[arg(short = 'p', short_alias = 'u', long, group = "format")]
+    pub patch: bool,
+
+    /// Show how many rows differ in each table.
+    #[arg(long, group = "format")]
+    pub stat: bool,
+
+    /// Show which files and schema objects came, went or were altered.
+    #[arg(long, group = "format")]
+    pub summary: bool,
+
+    /// Show the names of the files that differ.
+    #[arg(long, group = "format")]
+    pub name_only: bool,
+
+    /// Show the names of the files that differ, and a letter for what happened to them.
+    #[arg(long, group = "format")]
+    pub name_status: bool,
+
+    /// Show how the schema and the settings differ, no rows.
+    #[arg(long, group = "format")]
+    pub schema: bool,
+
+    /// Show one line of comma-separated values per cell that differs.
+    #[arg(long, group = "format")]
+    pub csv: bool,
+
+    /// Show which pages differ.
+    #[arg(long, group = "format")]
+    pub pages: bool,
+
+    /// Only tables whose names match the pattern.
+    #[arg(short, long, value_name = "GLOB")]
+    pub table: Option<String>,
+
+    /// Only rows (and files) that were added (A), deleted (D) or modified (M); small letters leave them out.
+    #[arg(long, value_name = "ADM", value_parser = Filter::parse)]
+    pub diff_filter: Option<Filter>,
+
+    /// Show at most so many rows of each table, and say how many are left out.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
+    /// How rows without an INTEGER PRIMARY KEY are paired.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub identity: By,
+
+    /// Also show the tables in which virtual tables keep their content.
+    #[arg(long)]
+    pub shadow: bool,
+
+    /// Exit with 1 if anything differs. With --quiet this is all that happens.
+    #[arg(long)]
+    pub exit_code: bool,
+
+    /// Swap the two states.
+    #[arg(short = 'R', long)]
+    pub reverse: bool,
+
+    /// Revisions; then files, folders or patterns, after `--` if they could be taken for revisions.
+    #[arg(value_name = "REV|PATH", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+
+    /// Only these files, folders or patterns.
+    #[arg(last = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// How rows are paired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// A declared key that holds no NULL, else the rowid
+    Auto,
+    /// The rowid wherever there is one
+    Rowid,
+    /// A declared key that holds no NULL, else counting equal rows
+    Bag,
+}
+
+impl Args {
+    fn format(&self, ctx: &Context) -> Format {
+        let wanted = [
+            (ctx.out.json, Format::Json),
+            (self.stat, Format::Stat),
+            (self.summary, Format::Summary),
+            (self.name_only, Format::NameOnly),
+            (self.name_status, Format::NameStatus),
+            (self.schema, Format::Schema),
+            (self.csv, Format::Csv),
+            (self.pages, Format::Pages),
+            (ctx.globals.quiet, Format::Quiet),
+        ];
+        wanted.into_iter().find(|(is, _)| *is).map_or(Format::Patch, |(_, format)| format)
+    }
+
+    fn view(&self, ctx: &Context, from: String) -> Result<View, Failure> {
+        let glob = |text: &String| match GlobBuilder::new(text).case_insensitive(true).build() {
+            Ok(glob) => Ok(glob.compile_matcher()),
+            Err(e) => Err(Failure::usage(format!("'{text}' is no pattern")).because(&e)),
+        };
+        Ok(View {
+            format: self.format(ctx),
+            tables: self.table.as_ref().map(glob).transpose()?,
+            filter: self.diff_filter.unwrap_or_default(),
+            limit: self.limit,
+            options: DiffOptions {
+                identity: match self.identity {
+                    By::Auto => Identity::Auto,
+                    By::Rowid => Identity::Rowid,
+                    By::Bag => Identity::Bag,
+                },
+                shadow: self.shadow,
+            },
+            from,
+        })
+    }
+}
+
+/// Runs the command.
+pub fn run(args: Args, ctx: &mut Context) -> Outcome {
+    if args.no_index {
+        return between_files(&args, ctx);
+    }
+    let repo = match ctx.repository() {
+        Err(_) if args.plain_files().is_some() => return between_files(&args, ctx),
+        other => other?,
+    };
+    let view = args.view(ctx, ctx.prefix(&repo))?;
+    let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
+    if view.format != Format::Quiet {
+        ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    }
+    let shown = match asked {
+        Asked::Files(mut request) => {
+            request.reverse = args.reverse;
+            let files = repo
+                .diff_files(&request)
+                .map_err(|e| target::unknown_word(&repo, &e, &args.what).unwrap_or_else(|| Failure::from(e)))?;
+            let shown = diff::show(ctx, &files, &|file, options| repo.open_diff(file, options), &view)?;
+            if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
+                let mut known = shown.tables.clone();
+                if !known.iter().any(|t| glob.is_match(t)) {
+                    known.extend(repo.diff_tables(&request)?);
+                }
+                diff::check_tables(pattern, glob, &known)?;
+            }
+            shown
+        }
+        Asked::Snapshots(file) => one_pair(&args, *file, &view, ctx, &|f, options| repo.open_diff(f, options))?,
+    };
+    Ok(args.code(ctx, shown.differs, false))
+}
+
+fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
+    let (old, new) = args.plain_files().ok_or_else(|| {
+        Failure::usage("two files are needed")
+            .help("as in 'graft diff --no-index old.db new.db'; /dev/null is an absent one")
+    })?;
+    let file = files(Path::new(&old), Path::new(&new))?;
+    let view = args.view(ctx, String::new())?;
+    if view.format != Format::Quiet {
+        ctx.page(None);
+    }
+    let settings = ctx.settings();
+    let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
+    Ok(args.code(ctx, shown.differs, true))
+}
+
+/// Shows what differs between two files that are named one by one.
+fn one_pair(
+    args: &Args,
+    file: FileDiff,
+    view: &View,
+    ctx: &mut Context,
+    open: &dyn Fn(&FileDiff, DiffOptions) -> Result<crate::repo::diff::Opened, RepoError>,
+) -> Result<diff::Shown, Failure> {
+    let file = if args.reverse { file.reversed() } else { file };
+    let shown = diff::show(ctx, std::slice::from_ref(&file), open, view)?;
+    if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
+        diff::check_tables(pattern, glob, &shown.tables)?;
+    }
+    Ok(shown)
+}
+
+impl Args {
+    fn plain_files(&self) -> Option<(PathBuf, PathBuf)> {
+        let all: Vec<PathBuf> = self.what.iter().map(PathBuf::from).chain(self.paths.iter().cloned()).collect();
+        match all.as_slice() {
+            [old, new] if !self.staged => Some((old.clone(), new.clone())),
+            _ => None,
+        }
+    }
+
+    fn code(&self, ctx: &Context, differs: bool, always: bool) -> u8 {
+        if differs && (self.exit_code || always || ctx.globals.quiet) { exit::NO } else { exit::DONE }
+    }
+}

@@ -1,0 +1,402 @@
+//! Renders differences: of files, and of what is in databases.
+//!
+//! Rows are streamed: memory does not grow with the number of changes. Where counts stand before the rows, a table with
+//! more changes than fit into a small buffer is read twice.
+
+mod csv;
+mod lines;
+mod patch;
+mod stat;
+pub mod target;
+pub mod value;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use globset::GlobMatcher;
+
+use super::context::Context;
+use super::error::{Failure, exit};
+use super::render::change;
+use super::render::path::{Quote, quoted, relative};
+use super::render::size::{bytes, count};
+use super::suggest;
+use crate::model::page::PAGE_SIZE;
+use crate::model::{RowChange, SchemaChange, SequenceChange, SettingChange};
+use crate::repo::RepoError;
+use crate::repo::diff::{FileDiff, FileDiffError, Opened, Rows, Side};
+use crate::repo::types::ChangeKind;
+use crate::sqlite::diff::{Compared, DiffError, DiffOptions, TablePair};
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Everything that differs.
+    #[default]
+    Patch,
+    /// How many rows differ per table.
+    Stat,
+    /// Files and schema objects that came or went.
+    Summary,
+    /// Names of files.
+    NameOnly,
+    /// Letters and names of files.
+    NameStatus,
+    /// The schema alone.
+    Schema,
+    /// One JSON object per line.
+    Json,
+    /// One line per cell.
+    Csv,
+    /// Pages.
+    Pages,
+    /// Nothing: only the exit code counts.
+    Quiet,
+}
+
+/// What is shown, and of what.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What is shown.
+    pub format: Format,
+    /// Only these tables.
+    pub tables: Option<GlobMatcher>,
+    /// Only these kinds of change.
+    pub filter: Filter,
+    /// At most so many rows per table.
+    pub limit: Option<u64>,
+    /// How rows are paired.
+    pub options: DiffOptions,
+    /// Where the user stands, for names of files.
+    pub from: String,
+}
+
+/// Which rows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Inserted ones.
+    pub added: bool,
+    /// Deleted ones.
+    pub deleted: bool,
+    /// Updated ones.
+    pub modified: bool,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { added: true, deleted: true, modified: true }
+    }
+}
+
+impl Filter {
+    /// Reads Git's letters: capitals choose, small ones leave out.
+    pub fn parse(letters: &str) -> Result<Self, String> {
+        let picks = letters.chars().any(char::is_uppercase);
+        let mut filter = Self { added: !picks, deleted: !picks, modified: !picks };
+        for letter in letters.chars() {
+            let to = letter.is_uppercase();
+            match letter.to_ascii_uppercase() {
+                'A' => filter.added = to,
+                'D' => filter.deleted = to,
+                'M' => filter.modified = to,
+                _ => return Err(format!("'{letter}' is none of A (added), D (deleted) and M (modified)")),
+            }
+        }
+        Ok(filter)
+    }
+
+    fn takes(self, change: &RowChange) -> bool {
+        match change {
+            RowChange::Insert { .. } => self.added,
+            RowChange::Delete { .. } => self.deleted,
+            RowChange::Update { .. } => self.modified,
+        }
+    }
+
+    fn takes_file(self, change: ChangeKind) -> bool {
+        match change {
+            ChangeKind::Added => self.added,
+            ChangeKind::Deleted => self.deleted,
+            _ => self.modified,
+        }
+    }
+}
+
+/// How many rows differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Inserted rows.
+    pub inserted: u64,
+    /// Deleted rows.
+    pub deleted: u64,
+    /// Updated rows.
+    pub updated: u64,
+}
+
+impl Tally {
+    fn add(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Insert { count, .. } => self.inserted += count,
+            RowChange::Delete { count, .. } => self.deleted += count,
+            RowChange::Update { .. } => self.updated += 1,
+        }
+    }
+
+    fn total(self) -> u64 {
+        self.inserted + self.deleted + self.updated
+    }
+
+    fn text(self) -> String {
+        let parts = [(self.inserted, "inserted"), (self.deleted, "deleted"), (self.updated, "updated")];
+        let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        said.join(", ")
+    }
+}
+
+/// How a file is opened.
+pub type Open<'a> = dyn Fn(&FileDiff, DiffOptions) -> Result<Opened, RepoError> + 'a;
+
+/// A database whose content is shown.
+struct Database<'a> {
+    file: &'a FileDiff,
+    rows: &'a Rows,
+    view: &'a View,
+}
+
+impl Database<'_> {
+    fn error(&self, source: DiffError) -> Failure {
+        RepoError::from(FileDiffError::Rows { path: self.file.change.path.to_string(), source }).into()
+    }
+
+    fn wants(&self, table: &str) -> bool {
+        self.view.tables.as_ref().is_none_or(|glob| glob.is_match(table))
+    }
+
+    /// Returns the tables whose rows are compared.
+    fn tables(&self) -> impl Iterator<Item = &TablePair> {
+        self.rows.diff.tables().iter().filter(|t| t.compared == Compared::Rows && self.wants(&t.name))
+    }
+
+    fn schema(&self) -> Result<Vec<SchemaChange>, Failure> {
+        let shadow = |name: &str| {
+            self.rows.diff.tables().iter().any(|t| t.compared == Compared::Shadow && t.name.eq_ignore_ascii_case(name))
+        };
+        let all = self.rows.diff.schema().map_err(|e| self.error(e))?;
+        Ok(all.into_iter().filter(|c| self.wants(&c.table) && !shadow(&c.table)).collect())
+    }
+
+    fn settings(&self) -> Result<Vec<SettingChange>, Failure> {
+        if self.view.tables.is_some() {
+            return Ok(Vec::new());
+        }
+        self.rows.diff.settings().map_err(|e| self.error(e))
+    }
+
+    fn sequences(&self) -> Result<Vec<SequenceChange>, Failure> {
+        let all = self.rows.diff.sequences().map_err(|e| self.error(e))?;
+        let named = |c: &SequenceChange| match &c.name {
+            crate::model::Value::Text(name) => self.wants(&String::from_utf8_lossy(name)),
+            _ => self.view.tables.is_none(),
+        };
+        Ok(all.into_iter().filter(named).collect())
+    }
+
+    /// Hands the wanted rows of a table to `sink`; a table that SQLite cannot read is returned as the reason.
+    fn each_row(
+        &self,
+        pair: &TablePair,
+        sink: &mut dyn FnMut(RowChange) -> ControlFlow<()>,
+    ) -> Result<Option<String>, Failure> {
+        let filter = self.view.filter;
+        let result = self.rows.diff.rows(pair, &mut |change| match filter.takes(&change) {
+            true => sink(change),
+            false => ControlFlow::Continue(()),
+        });
+        match result {
+            Err(DiffError::Unreadable { detail, .. }) => Ok(Some(detail)),
+            other => other.map(|()| None).map_err(|e| self.error(e)),
+        }
+    }
+
+    fn tally(&self, pair: &TablePair) -> Result<Tally, Failure> {
+        let mut tally = Tally::default();
+        self.each_row(pair, &mut |change| {
+            tally.add(&change);
+            ControlFlow::Continue(())
+        })?;
+        Ok(tally)
+    }
+
+    /// Tells whether anything that is wanted differs.
+    fn differs(&self) -> Result<bool, Failure> {
+        let narrowed = self.view.tables.is_some() || self.view.filter != Filter::default();
+        if !narrowed && self.rows.pages.as_ref().is_some_and(|p| !p.is_empty()) {
+            return Ok(true);
+        }
+        if !self.schema()?.is_empty() || !self.settings()?.is_empty() || !self.sequences()?.is_empty() {
+            return Ok(true);
+        }
+        for pair in self.tables() {
+            let mut any = false;
+            self.each_row(pair, &mut |_| {
+                any = true;
+                ControlFlow::Break(())
+            })?;
+            if any {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What was shown.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Something differs.
+    pub differs: bool,
+    /// The tables of the databases that were opened.
+    pub tables: BTreeSet<String>,
+}
+
+/// Shows files.
+pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View) -> Result<Shown, Failure> {
+    let mut seen = Shown::default();
+    let mut totals = stat::Totals::default();
+    if view.format == Format::Csv {
+        csv::header(&mut ctx.out)?;
+    }
+    for file in files {
+        let certain = matches!(
+            (&file.old, &file.new),
+            (Side::Absent, _) | (_, Side::Absent) | (Side::Stored(_), Side::Stored(_))
+        );
+        let by_name = matches!(view.format, Format::NameOnly | Format::NameStatus | Format::Quiet);
+        if by_name && certain && view.tables.is_none() {
+            if view.filter.takes_file(file.change.change) {
+                seen.differs = true;
+                name(ctx, file, view)?;
+            }
+            continue;
+        }
+        let opened = open(file, view.options)?;
+        seen.tables.extend(opened.tables());
+        let mode_differs = file.change.old_mode != file.change.new_mode && view.tables.is_none();
+        let rows = match &opened {
+            Opened::Same if !mode_differs => continue,
+            Opened::Bytes { .. } if view.tables.is_some() => continue,
+            Opened::Same | Opened::Bytes { .. } if !view.filter.takes_file(file.change.change) => continue,
+            Opened::Same | Opened::Bytes { .. } => None,
+            Opened::Rows(rows) => Some(rows.as_ref()),
+        };
+        let database = rows.map(|rows| Database { file, rows, view });
+        warn_unreadable(ctx, database.as_ref());
+        let one = match (&database, by_name) {
+            (Some(db), true) => db.differs()?,
+            (None, true) => true,
+            (_, false) => match view.format {
+                Format::Stat => stat::file(ctx, file, &opened, database.as_ref(), &mut totals)?,
+                Format::Summary => stat::summary(ctx, file, database.as_ref())?,
+                Format::Json => lines::file(ctx, file, &opened, database.as_ref())?,
+                Format::Csv => csv::file(ctx, file, database.as_ref())?,
+                Format::Pages => pages(ctx, file, &opened, view)?,
+                _ => patch::file(ctx, file, &opened, database.as_ref(), view)?,
+            },
+        };
+        if by_name && one {
+            name(ctx, file, view)?;
+        }
+        seen.differs |= one;
+    }
+    if view.format == Format::Stat && seen.differs {
+        stat::totals(ctx, &totals)?;
+    }
+    Ok(seen)
+}
+
+/// Fails, naming the nearest, if no table is called like the pattern.
+pub fn check_tables(pattern: &str, glob: &GlobMatcher, known: &BTreeSet<String>) -> Result<(), Failure> {
+    if known.iter().any(|t| glob.is_match(t)) {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("no table is called '{pattern}'")).exit(exit::FAILED);
+    Err(match suggest::nearest(pattern, known.iter().map(String::as_str)) {
+        Some(near) => failure.help(format!("did you mean '{near}'?")),
+        None if known.is_empty() => failure.help("there are no tables in either state"),
+        None => {
+            let some: Vec<&str> = known.iter().take(10).map(String::as_str).collect();
+            let more = if known.len() > some.len() { ", …" } else { "" };
+            failure.help(format!("the tables are {}{more}", some.join(", ")))
+        }
+    })
+}
+
+fn warn_unreadable(ctx: &Context, database: Option<&Database<'_>>) {
+    for pair in database.into_iter().flat_map(|db| db.rows.diff.tables().iter().filter(|t| db.wants(&t.name))) {
+        if pair.compared == Compared::Unreadable {
+            unreadable(ctx, &pair.name, "it needs a module or a function that only the application has");
+        }
+    }
+}
+
+fn unreadable(ctx: &Context, table: &str, why: &str) {
+    ctx.say.warning(format_args!("the rows of {} are not compared: {why}", value::name(table)));
+}
+
+fn shown(path: &str, view: &View) -> String {
+    quoted(&relative(path, &view.from), Quote::People)
+}
+
+fn name(ctx: &mut Context, file: &FileDiff, view: &View) -> Result<(), Failure> {
+    let path = shown(file.change.path.as_str(), view);
+    match (view.format, &file.change.renamed_from) {
+        (Format::NameOnly, _) => writeln!(ctx.out, "{path}")?,
+        (Format::NameStatus, Some(from)) => writeln!(ctx.out, "R\t{}\t{path}", shown(from.as_str(), view))?,
+        (Format::NameStatus, None) => writeln!(ctx.out, "{}\t{path}", change::letter(file.change.change))?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn pages(ctx: &mut Context, file: &FileDiff, opened: &Opened, view: &View) -> Result<bool, Failure> {
+    let path = shown(file.change.path.as_str(), view);
+    let Opened::Rows(rows) = opened else {
+        writeln!(ctx.out, "{path}: not a database")?;
+        return Ok(true);
+    };
+    let sizes = format!("{} → {}", bytes(rows.old_len), bytes(rows.new_len));
+    match &rows.pages {
+        Some(pages) => {
+            let changed = count(pages.len().into(), "page");
+            let size = bytes(u64::from(pages.len()) * PAGE_SIZE as u64);
+            writeln!(ctx.out, "{path}: {changed} of 4 KiB, {size}; file {sizes}")?;
+            writeln!(ctx.out, "  {pages}")?;
+        }
+        None => writeln!(ctx.out, "{path}: file {sizes}; pages are compared between stored states only")?,
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_gits() {
+        let filter = |added, deleted, modified| Filter { added, deleted, modified };
+        assert_eq!(Filter::parse("AD"), Ok(filter(true, true, false)));
+        assert_eq!(Filter::parse("m"), Ok(filter(true, true, false)));
+        assert_eq!(Filter::parse("Ad"), Ok(filter(true, false, false)));
+        assert!(Filter::parse("X").is_err());
+    }
+
+    #[test]
+    fn a_mistyped_table_is_answered_with_the_nearest() {
+        let glob = globset::Glob::new("albms").expect("plain").compile_matcher();
+        let failure = check_tables("albms", &glob, &["albums".into(), "artists".into()].into()).expect_err("unknown");
+        assert!(crate::cli::error::plain(&failure).contains("did you mean 'albums'?"));
+        let glob = globset::Glob::new("al*").expect("plain").compile_matcher();
+        assert_eq!(check_tables("al*", &glob, &["albums".into()].into()), Ok(()));
+    }
+}

@@ -1,0 +1,270 @@
+//! The default view: what differs in a file, as lines that begin with `+`, `-` and `~`.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use super::{Database, Format, Tally, View, unreadable, value};
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::render::path::{Quote, quoted};
+use crate::cli::render::size::{bytes, count};
+use crate::cli::style::Theme;
+use crate::model::{CellChange, ColumnChange, FileMode, RowChange, RowIdentity, SchemaChange, Value};
+use crate::repo::diff::{FileDiff, Opened};
+use crate::repo::types::ChangeKind;
+use crate::sqlite::diff::{TableChanges, TablePair};
+
+/// Bytes of text kept of a table before it is decided to read it twice.
+const KEPT: usize = 1 << 20;
+
+/// Writes one file; returns whether anything was written.
+pub(super) fn file(
+    ctx: &mut Context,
+    file: &FileDiff,
+    opened: &Opened,
+    database: Option<&Database<'_>>,
+    view: &View,
+) -> Result<bool, Failure> {
+    let theme = ctx.out.theme;
+    let mut head = Head { text: Some(header(file, &theme)) };
+    if view.tables.is_none() && view.format != Format::Schema {
+        let whole_file = file.change.change != ChangeKind::Modified || file.change.old_mode != file.change.new_mode;
+        if whole_file || matches!(opened, Opened::Bytes { .. }) {
+            head.write(&mut ctx.out)?;
+        }
+    }
+    if let Opened::Bytes { old_len, new_len } = opened {
+        writeln!(ctx.out, "the bytes differ: {} → {}", bytes(*old_len), bytes(*new_len))?;
+        return Ok(true);
+    }
+    let Some(db) = database else { return Ok(head.text.is_none()) };
+    let mut any = false;
+    for change in db.schema()? {
+        head.write(&mut ctx.out)?;
+        schema(&mut ctx.out, &change, &theme)?;
+        any = true;
+    }
+    for change in db.settings()? {
+        head.write(&mut ctx.out)?;
+        let (old, new) = (value::text(&change.old), value::text(&change.new));
+        writeln!(ctx.out, "setting {}: {}", change.name, arrow(&old, &new, &theme))?;
+        any = true;
+    }
+    if view.format == Format::Schema {
+        return Ok(any);
+    }
+    for change in db.sequences()? {
+        head.write(&mut ctx.out)?;
+        let text = |v: &Option<Value>| v.as_ref().map_or("none".to_owned(), value::text);
+        let name = match &change.name {
+            Value::Text(name) => value::name(&String::from_utf8_lossy(name)),
+            other => value::text(other),
+        };
+        let seq = arrow(&text(&change.old), &text(&change.new), &theme);
+        writeln!(ctx.out, "sequence of {name} (sqlite_sequence): {seq}")?;
+        any = true;
+    }
+    for pair in db.tables() {
+        any |= table(ctx, db, pair, &mut head)?;
+    }
+    if !any
+        && view.tables.is_none()
+        && file.change.change == ChangeKind::Modified
+        && let Some(pages) = db.rows.pages.as_ref().filter(|p| !p.is_empty())
+    {
+        head.write(&mut ctx.out)?;
+        writeln!(ctx.out, "no rows differ, {} do", count(pages.len().into(), "page"))?;
+    }
+    Ok(any || head.text.is_none())
+}
+
+/// The lines before the first difference, written when there is one.
+struct Head {
+    text: Option<String>,
+}
+
+impl Head {
+    fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        match self.text.take() {
+            Some(text) => out.write_all(text.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn header(file: &FileDiff, theme: &Theme) -> String {
+    let change = &file.change;
+    let new = change.path.as_str();
+    let old = change.renamed_from.as_ref().map_or(new, |p| p.as_str());
+    let side = |letter: char, path: &str| quoted(&format!("{letter}/{path}"), Quote::People);
+    let bold = theme.heading;
+    let mut text = format!("{bold}diff --graft {} {}{bold:#}\n", side('a', old), side('b', new));
+    let mode = |m: Option<FileMode>| m.map_or("100644", FileMode::octal);
+    let mut line = |words: String| text.push_str(&format!("{bold}{words}{bold:#}\n"));
+    match change.change {
+        ChangeKind::Added => line(format!("new file mode {}", mode(change.new_mode))),
+        ChangeKind::Deleted => line(format!("deleted file mode {}", mode(change.old_mode))),
+        _ if change.old_mode != change.new_mode && change.old_mode.is_some() && change.new_mode.is_some() => {
+            line(format!("old mode {}", mode(change.old_mode)));
+            line(format!("new mode {}", mode(change.new_mode)));
+        }
+        _ => {}
+    }
+    if change.renamed_from.is_some() {
+        line(format!("rename from {}", quoted(old, Quote::People)));
+        line(format!("rename to {}", quoted(new, Quote::People)));
+    }
+    text
+}
+
+fn schema(out: &mut dyn Write, change: &SchemaChange, theme: &Theme) -> io::Result<()> {
+    let (removed, added) = (theme.removed, theme.added);
+    let what = match (&change.old_sql, &change.new_sql) {
+        (None, _) => "created",
+        (_, None) => "dropped",
+        _ => "altered",
+    };
+    let columns: Vec<String> = change.columns.iter().map(column).collect();
+    let details = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
+    let bold = theme.heading;
+    writeln!(out, "{bold}{} {} {what}{bold:#}{details}", change.kind, value::name(&change.name))?;
+    for line in change.old_sql.iter().flat_map(|sql| sql.lines()) {
+        writeln!(out, "{removed}-{}{removed:#}", plain(line))?;
+    }
+    for line in change.new_sql.iter().flat_map(|sql| sql.lines()) {
+        writeln!(out, "{added}+{}{added:#}", plain(line))?;
+    }
+    Ok(())
+}
+
+/// Keeps control characters of a definition from the terminal.
+fn plain(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn column(change: &ColumnChange) -> String {
+    match change {
+        ColumnChange::Added(name) => format!("column {} added", value::name(name)),
+        ColumnChange::Dropped(name) => format!("column {} dropped", value::name(name)),
+        ColumnChange::Renamed { from, to } => format!("column {} renamed to {}", value::name(from), value::name(to)),
+        ColumnChange::Altered(name) => format!("column {} altered", value::name(name)),
+    }
+}
+
+fn arrow(old: &str, new: &str, theme: &Theme) -> String {
+    let (removed, added) = (theme.removed, theme.added);
+    format!("{removed}{old}{removed:#} → {added}{new}{added:#}")
+}
+
+fn table(ctx: &mut Context, db: &Database<'_>, pair: &TablePair, head: &mut Head) -> Result<bool, Failure> {
+    let theme = ctx.out.theme;
+    let limit = db.view.limit.unwrap_or(u64::MAX);
+    let mut names: Option<TableChanges> = None;
+    let mut failed = None;
+    let mut tally = Tally::default();
+    let (mut text, mut lines, mut too_many) = (Vec::new(), 0, false);
+    let unread = db.each_row(pair, &mut |change| {
+        if names.is_none() {
+            match db.rows.diff.table_changes(pair) {
+                Ok(found) => names = Some(found),
+                Err(e) => {
+                    failed = Some(e);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        tally.add(&change);
+        if lines < limit && !too_many {
+            let known = names.as_ref().expect("found above");
+            row(&mut text, &change, known, &theme).expect("memory takes any text");
+            lines += 1;
+            too_many = text.len() > KEPT;
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(e) = failed {
+        return Err(db.error(e));
+    }
+    if let Some(why) = unread {
+        unreadable(ctx, &pair.name, &why);
+    }
+    let Some(known) = names else { return Ok(false) };
+    head.write(&mut ctx.out)?;
+    writeln!(ctx.out, "{}", title(&known, tally, &theme))?;
+    if too_many {
+        let mut written = Ok(());
+        lines = 0;
+        let out = &mut ctx.out;
+        db.each_row(pair, &mut |change| {
+            written = row(&mut *out, &change, &known, &theme);
+            lines += 1;
+            if written.is_ok() && lines < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        written?;
+    } else {
+        ctx.out.write_all(&text)?;
+    }
+    if tally.total() > lines && lines == limit {
+        let dim = theme.dim;
+        let more = count(tally.total() - lines, "more row");
+        writeln!(ctx.out, "{dim}… {more} not shown (--limit {limit}){dim:#}")?;
+    }
+    Ok(true)
+}
+
+fn title(table: &TableChanges, tally: Tally, theme: &Theme) -> String {
+    let keys: Vec<String> = table.key.iter().map(|k| value::name(k)).collect();
+    let by = match table.identity {
+        RowIdentity::Key => format!("key {}", keys.join(", ")),
+        RowIdentity::Rowid => "by rowid".to_owned(),
+        RowIdentity::Bag => "as a bag of rows".to_owned(),
+    };
+    let style = theme.head;
+    format!("{style}@@ {} ({by}): {} @@{style:#}", value::name(&table.name), tally.text())
+}
+
+/// Writes one row.
+fn row(out: &mut dyn Write, change: &RowChange, table: &TableChanges, theme: &Theme) -> io::Result<()> {
+    let (added, removed) = (theme.added, theme.removed);
+    match change {
+        RowChange::Insert { key, row, count } => {
+            let cells = cells(table, key, row, table.new_columns.as_deref());
+            writeln!(out, "{added}+{cells}{}{added:#}", times(*count))
+        }
+        RowChange::Delete { key, row, count } => {
+            let cells = cells(table, key, row, table.old_columns.as_deref());
+            writeln!(out, "{removed}-{cells}{}{removed:#}", times(*count))
+        }
+        RowChange::Update { key, cells } => {
+            let columns = table.new_columns.as_deref().unwrap_or_default();
+            write!(out, "~{}", named(&table.key, key))?;
+            for CellChange { column, old, new } in cells {
+                let name = columns.get(*column).map_or_else(String::new, |c| value::name(c));
+                let old = old.as_ref().map_or_else(|| "absent".to_owned(), value::text);
+                write!(out, " {name}: {}", arrow(&old, &value::text(new), theme))?;
+            }
+            writeln!(out)
+        }
+    }
+}
+
+fn times(count: u64) -> String {
+    if count > 1 { format!(" ({count} times)") } else { String::new() }
+}
+
+fn cells(table: &TableChanges, key: &[Value], row: &[Value], columns: Option<&[String]>) -> String {
+    let columns = columns.unwrap_or_default();
+    match table.identity {
+        // The rowid is part of no column.
+        RowIdentity::Rowid if !columns.iter().any(|c| c == "rowid") => {
+            format!("{} {}", named(&table.key, key), named(columns, row))
+        }
+        _ => named(columns, row),
+    }
+}
+
+fn named(columns: &[String], values: &[Value]) -> String {
+    let cells: Vec<String> =
+        columns.iter().zip(values).map(|(c, v)| format!("{}={}", value::name(c), value::text(v))).collect();
+    cells.join(" ")
+}

@@ -1,0 +1,122 @@
+//! `--stat` and `--summary`: how much differs, and what came or went.
+
+use std::io::Write;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::{Database, Tally, shown, value};
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::render::change;
+use crate::cli::render::size::{bytes, count};
+use crate::model::page::PAGE_SIZE;
+use crate::repo::diff::{FileDiff, Opened};
+use crate::repo::types::ChangeKind;
+
+/// What all files sum up to.
+#[derive(Default)]
+pub(super) struct Totals {
+    files: u64,
+    rows: Tally,
+}
+
+/// Writes a file and, below it, its tables.
+pub(super) fn file(
+    ctx: &mut Context,
+    file: &FileDiff,
+    opened: &Opened,
+    database: Option<&Database<'_>>,
+    totals: &mut Totals,
+) -> Result<bool, Failure> {
+    let mut tables = Vec::new();
+    let mut objects = 0;
+    if let Some(db) = database {
+        objects = db.schema()?.len() as u64;
+        for pair in db.tables() {
+            let tally = db.tally(pair)?;
+            if tally.total() > 0 {
+                tables.push((value::name(&pair.name), tally));
+            }
+        }
+        let narrowed = db.view.tables.is_some();
+        if narrowed && tables.is_empty() && objects == 0 {
+            return Ok(false);
+        }
+        if !narrowed && tables.is_empty() && objects == 0 && !db.differs()? {
+            return Ok(false);
+        }
+    }
+    totals.files += 1;
+    let name = match (&file.change.renamed_from, database) {
+        (Some(from), Some(db)) => {
+            format!("{} => {}", shown(from.as_str(), db.view), shown(file.change.path.as_str(), db.view))
+        }
+        (None, Some(db)) => shown(file.change.path.as_str(), db.view),
+        _ => file.change.path.to_string(),
+    };
+    writeln!(ctx.out, " {name} | {}", extent(file, opened))?;
+    if objects > 0 {
+        writeln!(ctx.out, "   {}", count(objects, "schema change"))?;
+    }
+    let width = tables.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
+    let (added, removed) = (ctx.out.theme.added, ctx.out.theme.removed);
+    for (name, tally) in tables {
+        let padding = " ".repeat(width - name.width());
+        let Tally { inserted, deleted, updated } = tally;
+        writeln!(
+            ctx.out,
+            "   {name}{padding} | {added}+{inserted}{added:#} {removed}-{deleted}{removed:#} ~{updated}"
+        )?;
+        totals.rows.inserted += inserted;
+        totals.rows.deleted += deleted;
+        totals.rows.updated += updated;
+    }
+    Ok(true)
+}
+
+fn extent(file: &FileDiff, opened: &Opened) -> String {
+    let size = |old: u64, new: u64| match file.change.change {
+        ChangeKind::Added => format!("new, {}", bytes(new)),
+        ChangeKind::Deleted => format!("gone, {}", bytes(old)),
+        _ if old == new => bytes(new),
+        _ => format!("{} → {}", bytes(old), bytes(new)),
+    };
+    match opened {
+        Opened::Same => "no pages".to_owned(),
+        Opened::Bytes { old_len, new_len } => format!("bytes differ, {}", size(*old_len, *new_len)),
+        Opened::Rows(rows) => match (&rows.pages, file.change.change) {
+            (Some(pages), ChangeKind::Modified | ChangeKind::Renamed) => {
+                let changed = bytes(u64::from(pages.len()) * PAGE_SIZE as u64);
+                format!("{}, {changed} of {}", count(pages.len().into(), "page"), size(rows.old_len, rows.new_len))
+            }
+            _ => size(rows.old_len, rows.new_len),
+        },
+    }
+}
+
+/// Writes what all files sum up to.
+pub(super) fn totals(ctx: &mut Context, totals: &Totals) -> Result<(), Failure> {
+    let rows = match totals.rows.total() {
+        0 => "no rows".to_owned(),
+        n => format!("{}: {}", count(n, "row"), totals.rows.text()),
+    };
+    writeln!(ctx.out, " {} changed, {rows}", count(totals.files, "file"))?;
+    Ok(())
+}
+
+/// Writes a line for every file and every schema object that came, went or changed its mode or definition.
+pub(super) fn summary(ctx: &mut Context, file: &FileDiff, database: Option<&Database<'_>>) -> Result<bool, Failure> {
+    let text = change::summary(std::slice::from_ref(&file.change));
+    ctx.out.write_all(text.as_bytes())?;
+    let Some(db) = database else { return Ok(true) };
+    for object in db.schema()? {
+        let what = match (&object.old_sql, &object.new_sql) {
+            (None, _) => "create",
+            (_, None) => "drop",
+            _ => "alter",
+        };
+        let path = shown(file.change.path.as_str(), db.view);
+        writeln!(ctx.out, " {what} {} {} in {path}", object.kind, value::name(&object.name))?;
+    }
+    db.differs()
+}

@@ -1,0 +1,220 @@
+//! Diff: which files differ between two states, and for databases what differs in them.
+//!
+//! Files of the worktree whose fingerprint is as it was are not opened. Others are read once, in one read transaction:
+//! the pages are hashed and compared with the stored hashes, and the rows come from the same transaction.
+
+mod open;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub use open::{Opened, Rows, Side, files, open_files, snapshots};
+
+use super::Repository;
+use super::changes::{Tracked, of_index};
+use super::error::Result;
+use super::index::Index;
+use super::pathspec::Pathspecs;
+use super::types::{ChangeKind, FileChange};
+use crate::model::page::pages_for;
+use crate::model::{FileKind, ObjectId, RepoPath};
+use crate::sqlite::diff::DiffOptions;
+
+/// The two states to compare: old, then new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The index and the worktree.
+    IndexToWorktree,
+    /// A commit and the worktree.
+    CommitToWorktree(ObjectId),
+    /// A commit, or nothing before the first one, and the index.
+    CommitToIndex(Option<ObjectId>),
+    /// A commit, or nothing, and a commit.
+    CommitToCommit(Option<ObjectId>, ObjectId),
+}
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct DiffRequest {
+    /// The two states.
+    pub target: Target,
+    /// Files, folders and globs as typed; everything if empty.
+    pub pathspecs: Vec<PathBuf>,
+    /// Where the user stands.
+    pub cwd: PathBuf,
+    /// Swap the two states.
+    pub reverse: bool,
+}
+
+/// Why files cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum FileDiffError {
+    /// A path as typed is tracked in neither state.
+    #[error("'{}' is not tracked in either state", path.display())]
+    NoMatch {
+        /// The path as typed.
+        path: PathBuf,
+        /// The tracked paths.
+        known: Vec<String>,
+    },
+    /// The rows of a database cannot be compared.
+    #[error("cannot compare the rows of '{path}'")]
+    Rows {
+        /// The file.
+        path: String,
+        /// Why.
+        source: crate::sqlite::diff::DiffError,
+    },
+}
+
+/// One file that differs, or may: a worktree file is known to differ only when it has been opened.
+#[derive(Clone, Debug)]
+pub struct FileDiff {
+    /// What happened to it.
+    pub change: FileChange,
+    /// Where its old content is.
+    pub old: Side,
+    /// Where its new content is.
+    pub new: Side,
+}
+
+impl FileDiff {
+    /// Swaps the two states.
+    pub fn reversed(self) -> Self {
+        let mut change = self.change;
+        std::mem::swap(&mut change.old, &mut change.new);
+        std::mem::swap(&mut change.old_mode, &mut change.new_mode);
+        change.change = match change.change {
+            ChangeKind::Added => ChangeKind::Deleted,
+            ChangeKind::Deleted => ChangeKind::Added,
+            other => other,
+        };
+        if let Some(from) = &mut change.renamed_from {
+            std::mem::swap(from, &mut change.path);
+        }
+        Self { change, old: self.new, new: self.old }
+    }
+}
+
+impl Repository {
+    /// Lists the tables of all databases in the two states, each once.
+    pub fn diff_tables(&self, request: &DiffRequest) -> Result<BTreeSet<String>> {
+        let specs = Pathspecs::new(self.top(), &request.cwd, &request.pathspecs)?;
+        let (old, new) = self.stored_sides(request.target)?;
+        let mut names = BTreeSet::new();
+        for snapshot in old.iter().chain(&new).filter(|t| specs.matches(&t.path)).map(|t| t.snapshot) {
+            let rows = self.open_sides("", &Side::Absent, &Side::Stored(snapshot), DiffOptions::default())?;
+            names.extend(rows.tables());
+        }
+        Ok(names)
+    }
+
+    /// Lists the files that differ, in path order. Worktree files that only may differ are listed too; opening them
+    /// with [`Repository::open_diff`] tells.
+    pub fn diff_files(&self, request: &DiffRequest) -> Result<Vec<FileDiff>> {
+        let specs = Pathspecs::new(self.top(), &request.cwd, &request.pathspecs)?;
+        let index = self.index()?;
+        let (old, new) = self.stored_sides(request.target)?;
+        check_matches(&specs, &old, &new)?;
+        let old: Vec<Tracked> = old.into_iter().filter(|t| specs.matches(&t.path)).collect();
+        let new: Vec<Tracked> = new.into_iter().filter(|t| specs.matches(&t.path)).collect();
+        let found = match request.target {
+            Target::IndexToWorktree | Target::CommitToWorktree(_) => self.against_worktree(&index, old, &new)?,
+            _ => self.compare(&old, &new)?.into_iter().map(FileDiff::stored).collect(),
+        };
+        Ok(match request.reverse {
+            true => found.into_iter().map(FileDiff::reversed).collect(),
+            false => found,
+        })
+    }
+
+    /// Returns the tracked files of both states; the index in place of the worktree.
+    fn stored_sides(&self, target: Target) -> Result<(Vec<Tracked>, Vec<Tracked>)> {
+        let files = |commit: Option<ObjectId>| commit.map_or(Ok(Vec::new()), |id| self.commit_files(&id));
+        let index = || -> Result<_> { Ok(of_index(&self.index()?)) };
+        Ok(match target {
+            Target::IndexToWorktree => (index()?, index()?),
+            Target::CommitToWorktree(id) => (files(Some(id))?, index()?),
+            Target::CommitToIndex(id) => (files(id)?, index()?),
+            Target::CommitToCommit(old, new) => (files(old)?, files(Some(new))?),
+        })
+    }
+
+    /// Compares stored files with those in the worktree at paths that the index tracks.
+    fn against_worktree(&self, index: &Index, old: Vec<Tracked>, new: &[Tracked]) -> Result<Vec<FileDiff>> {
+        let mut out = Vec::new();
+        let gone = old.iter().filter(|t| index.get(&t.path).is_none());
+        for change in self.compare(&gone.cloned().collect::<Vec<_>>(), &[])? {
+            out.push(FileDiff::stored(change));
+        }
+        for entry in index.entries().iter().filter(|e| new.iter().any(|t| t.path == e.path)) {
+            let before = old.iter().find(|t| t.path == entry.path).cloned();
+            if self.is_surely_unchanged(entry)? {
+                let now = Tracked { path: entry.path.clone(), mode: entry.mode, snapshot: entry.snapshot };
+                let changes = self.compare(before.as_slice(), std::slice::from_ref(&now))?;
+                out.extend(changes.into_iter().map(FileDiff::stored));
+                continue;
+            }
+            let file = entry.path.under(self.top());
+            let now = open::look(&file)?;
+            let (Some((kind, mode, byte_len)), Some(before)) = (now, &before) else {
+                if let Some(change) = one_sided(entry.path.clone(), before.as_ref(), now) {
+                    let old = change.old.map_or(Side::Absent, Side::Stored);
+                    out.push(FileDiff { change, old, new: now.map_or(Side::Absent, |_| Side::File(file)) });
+                }
+                continue;
+            };
+            let mut change = one_sided(entry.path.clone(), Some(before), now).expect("both sides are there");
+            (change.kind, change.new_mode, change.byte_len) = (kind, Some(mode), byte_len);
+            out.push(FileDiff { change, old: Side::Stored(before.snapshot), new: Side::File(file) });
+        }
+        out.sort_by(|a, b| a.change.path.cmp(&b.change.path));
+        Ok(out)
+    }
+}
+
+impl FileDiff {
+    fn stored(change: FileChange) -> Self {
+        let side = |id: Option<ObjectId>| id.map_or(Side::Absent, Side::Stored);
+        Self { old: side(change.old), new: side(change.new), change }
+    }
+}
+
+fn one_sided(
+    path: RepoPath,
+    old: Option<&Tracked>,
+    new: Option<(FileKind, crate::model::FileMode, u64)>,
+) -> Option<FileChange> {
+    let change = match (old, new) {
+        (None, None) => return None,
+        (None, Some(_)) => ChangeKind::Added,
+        (Some(_), None) => ChangeKind::Deleted,
+        (Some(_), Some(_)) => ChangeKind::Modified,
+    };
+    let byte_len = new.map_or(0, |n| n.2);
+    Some(FileChange {
+        path,
+        change,
+        kind: new.map_or(FileKind::Sqlite, |n| n.0),
+        old: old.map(|t| t.snapshot),
+        new: None,
+        old_mode: old.map(|t| t.mode),
+        new_mode: new.map(|n| n.1),
+        byte_len,
+        page_count: pages_for(byte_len).unwrap_or(u32::MAX),
+        pages_changed: None,
+        renamed_from: None,
+    })
+}
+
+fn check_matches(specs: &Pathspecs, old: &[Tracked], new: &[Tracked]) -> Result<()> {
+    let known: BTreeSet<&RepoPath> = old.iter().chain(new).map(|t| &t.path).collect();
+    let known: Vec<&RepoPath> = known.into_iter().collect();
+    match specs.unmatched(&known) {
+        Some(path) => {
+            let known = known.iter().map(ToString::to_string).collect();
+            Err(FileDiffError::NoMatch { path, known }.into())
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,393 @@
+//! Opens the two sides of a file: snapshots, worktree files in a read transaction, plain files without a repository.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use super::super::capture::{file_mode, same_but_volatile};
+use super::super::error::{RepoError, Result};
+use super::{FileDiff, FileDiffError};
+use crate::model::page::{ZERO_PAGE, pages_for};
+use crate::model::{
+    FileKind, FileMode, ObjectId, PAGE_SIZE, PageBuf, PageHash, PageIdx, PageSet, PageSource, RepoPath,
+};
+use crate::repo::objects::ObjectReader;
+use crate::repo::types::{ChangeKind, FileChange};
+use crate::repo::{Repository, Settings};
+use crate::sqlite::attach::Busy;
+use crate::sqlite::detect::{Detected, classify};
+use crate::sqlite::diff::{Diff, DiffOptions};
+use crate::sqlite::error::DatabaseError;
+use crate::sqlite::file_source::{EmptySource, FileSource};
+use crate::sqlite::holders::LockHolders;
+use crate::store::{OpenSnapshot, differing_pages};
+
+/// Where one side of a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Nowhere: the file is not there.
+    Absent,
+    /// In the store.
+    Stored(ObjectId),
+    /// In the file system.
+    File(PathBuf),
+}
+
+/// Two sides, open.
+pub enum Opened {
+    /// Both are the same.
+    Same,
+    /// At least one is no database: the bytes differ.
+    Bytes {
+        /// Bytes of the old side.
+        old_len: u64,
+        /// Bytes of the new side.
+        new_len: u64,
+    },
+    /// Two databases.
+    Rows(Box<Rows>),
+}
+
+impl Opened {
+    /// Returns the names of the tables of both sides.
+    pub fn tables(&self) -> Vec<String> {
+        match self {
+            Self::Rows(rows) => rows.diff.tables().iter().map(|t| t.name.clone()).collect(),
+            Self::Same | Self::Bytes { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Two databases, open side by side.
+pub struct Rows {
+    /// What differs in them.
+    pub diff: Diff,
+    /// The 4 KiB pages that differ, where that was found out.
+    pub pages: Option<PageSet>,
+    /// Bytes of the old side.
+    pub old_len: u64,
+    /// Bytes of the new side.
+    pub new_len: u64,
+}
+
+impl Repository {
+    /// Opens both sides of a file.
+    pub fn open_diff(&self, file: &FileDiff, options: DiffOptions) -> Result<Opened> {
+        self.open_sides(file.change.path.as_str(), &file.old, &file.new, options)
+    }
+
+    pub(super) fn open_sides(&self, name: &str, old: &Side, new: &Side, options: DiffOptions) -> Result<Opened> {
+        open(self.settings(), Some(self), name, old, new, options)
+    }
+
+    /// Tells whether a file differs indeed.
+    pub fn differs(&self, file: &FileDiff) -> Result<bool> {
+        let mode_differs = file.change.old_mode != file.change.new_mode;
+        Ok(match (&file.old, &file.new) {
+            (Side::Stored(a), Side::Stored(b)) => a != b || mode_differs,
+            (Side::Absent, _) | (_, Side::Absent) => true,
+            _ => mode_differs || !matches!(self.open_diff(file, DiffOptions::default())?, Opened::Same),
+        })
+    }
+}
+
+/// Describes two files that belong to no repository; `/dev/null` means that there is none.
+pub fn files(old: &Path, new: &Path) -> Result<FileDiff> {
+    let absent = |path: &Path| path == Path::new("/dev/null");
+    let side = |path: &Path| if absent(path) { Side::Absent } else { Side::File(path.to_owned()) };
+    let (a, b) = (look_at(old)?, look_at(new)?);
+    let shown = b.or(a);
+    let name = if absent(new) { old } else { new };
+    let path = name.to_string_lossy();
+    let plain = path.trim_start_matches(['/', '.']).replace("//", "/");
+    let kind = if shown.is_some_and(|s| s.0 == FileKind::Sqlite) { FileKind::Sqlite } else { FileKind::Opaque };
+    let byte_len = shown.map_or(0, |s| s.2);
+    let change = FileChange {
+        path: RepoPath::new(&plain).or_else(|_| RepoPath::new("file")).expect("a plain word is a path"),
+        change: match (absent(old), absent(new)) {
+            (true, false) => ChangeKind::Added,
+            (false, true) => ChangeKind::Deleted,
+            _ => ChangeKind::Modified,
+        },
+        kind,
+        old: None,
+        new: None,
+        old_mode: a.map(|s| s.1),
+        new_mode: b.map(|s| s.1),
+        byte_len,
+        page_count: pages_for(byte_len).unwrap_or(u32::MAX),
+        pages_changed: None,
+        renamed_from: None,
+    };
+    Ok(FileDiff { change, old: side(old), new: side(new) })
+}
+
+/// Describes two stored states of a file, shown under the name `path`.
+pub fn snapshots(repo: &Repository, path: &str, old: ObjectId, new: ObjectId) -> Result<FileDiff> {
+    let path = RepoPath::new(path).or_else(|_| RepoPath::new("file")).expect("a plain word is a path");
+    let snapshot = repo.snapshot(&new)?;
+    let change = FileChange {
+        path,
+        change: ChangeKind::Modified,
+        kind: snapshot.kind,
+        old: Some(old),
+        new: Some(new),
+        old_mode: None,
+        new_mode: None,
+        byte_len: snapshot.byte_len,
+        page_count: snapshot.page_count,
+        pages_changed: None,
+        renamed_from: None,
+    };
+    Ok(FileDiff { change, old: Side::Stored(old), new: Side::Stored(new) })
+}
+
+/// Opens both sides of a file that belongs to no repository.
+pub fn open_files(settings: &Settings, file: &FileDiff, options: DiffOptions) -> Result<Opened> {
+    open(settings, None, file.change.path.as_str(), &file.old, &file.new, options)
+}
+
+/// Returns what a file is, its permission and length; `None` if there is none.
+pub(super) fn look(file: &Path) -> Result<Option<(FileKind, FileMode, u64)>> {
+    match look_at(file) {
+        Err(RepoError::File { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+fn look_at(file: &Path) -> Result<Option<(FileKind, FileMode, u64)>> {
+    if file == Path::new("/dev/null") {
+        return Ok(None);
+    }
+    let meta = file.metadata().map_err(RepoError::file("read", file))?;
+    let kind = match classify(file).map_err(RepoError::file("read", file))? {
+        Detected::Sqlite(_) => FileKind::Sqlite,
+        Detected::Empty | Detected::Other => FileKind::Opaque,
+    };
+    Ok(Some((kind, file_mode(file)?, meta.len())))
+}
+
+/// One side, opened.
+enum Source {
+    Absent,
+    Stored(Arc<OpenSnapshot>),
+    Database(Arc<FileSource>),
+    Bytes(PathBuf, u64),
+}
+
+impl Source {
+    fn byte_len(&self) -> u64 {
+        match self {
+            Self::Absent => 0,
+            Self::Stored(s) => s.byte_len(),
+            Self::Database(d) => d.byte_len(),
+            Self::Bytes(_, len) => *len,
+        }
+    }
+
+    /// Returns the pages if SQLite can read them: those of a database, or none at all.
+    fn pages(&self) -> Option<Arc<dyn PageSource>> {
+        match self {
+            Self::Stored(s) if s.snapshot().kind == FileKind::Sqlite => Some(Arc::clone(s) as _),
+            Self::Database(d) => Some(Arc::clone(d) as _),
+            _ if self.byte_len() == 0 => Some(Arc::new(EmptySource)),
+            _ => None,
+        }
+    }
+}
+
+fn open(
+    settings: &Settings,
+    repo: Option<&Repository>,
+    name: &str,
+    old: &Side,
+    new: &Side,
+    options: DiffOptions,
+) -> Result<Opened> {
+    if old == new {
+        return Ok(Opened::Same);
+    }
+    if let (Side::File(a), Side::File(b)) = (old, new)
+        && let (Ok(a), Ok(b)) = (a.canonicalize(), b.canonicalize())
+        && a == b
+    {
+        return Ok(Opened::Same);
+    }
+    let stored_kind = |side: &Side| -> Result<Option<FileKind>> {
+        match (side, repo) {
+            (Side::Stored(id), Some(repo)) => Ok(Some(repo.open_snapshot(id)?.snapshot().kind)),
+            _ => Ok(None),
+        }
+    };
+    // What is tracked byte for byte is compared byte for byte.
+    let opaque = |other: Option<FileKind>| other == Some(FileKind::Opaque);
+    let (old_kind, new_kind) = (stored_kind(old)?, stored_kind(new)?);
+    let a = source(settings, repo, old, opaque(new_kind))?;
+    let b = source(settings, repo, new, opaque(old_kind))?;
+    let (old_len, new_len) = (a.byte_len(), b.byte_len());
+    let (Some(from), Some(to)) = (a.pages(), b.pages()) else {
+        return Ok(match same_bytes(&a, &b)? {
+            true => Opened::Same,
+            false => Opened::Bytes { old_len, new_len },
+        });
+    };
+    let pages = match (&a, &b) {
+        (Source::Stored(a), Source::Stored(b)) => Some(differing_pages(a, b)?),
+        (Source::Stored(s), Source::Database(d)) | (Source::Database(d), Source::Stored(s)) => Some(scan(s, d)?),
+        (Source::Absent, Source::Absent) => return Ok(Opened::Same),
+        _ => None,
+    };
+    if old_len == new_len && pages.as_ref().is_some_and(PageSet::is_empty) {
+        return Ok(Opened::Same);
+    }
+    let diff = Diff::open(from, to, pages.clone(), options)
+        .map_err(|source| FileDiffError::Rows { path: name.to_owned(), source })?;
+    Ok(Opened::Rows(Box::new(Rows { diff, pages, old_len, new_len })))
+}
+
+fn source(settings: &Settings, repo: Option<&Repository>, side: &Side, opaque: bool) -> Result<Source> {
+    match side {
+        Side::Absent => Ok(Source::Absent),
+        Side::Stored(id) => {
+            let repo = repo.expect("only a repository has stored sides");
+            Ok(Source::Stored(repo.open_snapshot(id)?))
+        }
+        Side::File(path) => {
+            let Some((kind, _, byte_len)) = look(path)? else { return Ok(Source::Absent) };
+            if kind != FileKind::Sqlite || opaque {
+                return Ok(Source::Bytes(path.clone(), byte_len));
+            }
+            let on_wait = |holders: &LockHolders| {
+                settings.monitor.waiting(&format!("waiting for {}, locked by {holders}", path.display()));
+            };
+            let busy = Busy { timeout: settings.busy_timeout, on_wait: &on_wait };
+            match FileSource::open(path, busy) {
+                Ok(source) => Ok(Source::Database(Arc::new(source))),
+                Err(DatabaseError::NotADatabase { .. } | DatabaseError::Empty { .. }) => {
+                    Ok(Source::Bytes(path.clone(), byte_len))
+                }
+                Err(e) => Err(e.into()),
+            }
+        }
+    }
+}
+
+/// Finds the pages in which a database file differs from a snapshot, hashing on a second thread.
+fn scan(stored: &Arc<OpenSnapshot>, file: &FileSource) -> Result<PageSet> {
+    stored.prepare_scan()?;
+    let (runs, queue) = sync_channel::<(PageIdx, Vec<u8>)>(8);
+    std::thread::scope(|scope| {
+        let hasher = scope.spawn(move || -> Result<PageSet> {
+            let mut differing = PageSet::new();
+            let mut known = Vec::new();
+            while let Ok((first, bytes)) = queue.recv() {
+                let count = (bytes.len() / PAGE_SIZE) as u32;
+                let both = stored.snapshot().page_count.saturating_sub(first.get() - 1).min(count);
+                known.clear();
+                stored.page_hashes(first, both, &mut known)?;
+                for (i, page) in bytes.chunks_exact(PAGE_SIZE).enumerate() {
+                    let idx = PageIdx::new(first.get() + i as u32).expect("pages count from 1");
+                    let page: &PageBuf = page.try_into().expect("one page");
+                    if known.get(i) != Some(&PageHash::of(page)) && !(idx == PageIdx::FIRST && excused(stored, page)?) {
+                        differing.insert(idx);
+                    }
+                }
+            }
+            Ok(differing)
+        });
+        let read = file.for_each_run(&mut |first, bytes| match runs.send((first, bytes)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        drop(runs);
+        let differing = hasher.join().expect("hashing does not panic");
+        read?;
+        let mut differing = differing?;
+        let (file_pages, stored_pages) = (file.page_count(), stored.page_count());
+        if let (Some(first), Some(last)) = (PageIdx::new(file_pages + 1), PageIdx::new(stored_pages))
+            && first <= last
+        {
+            differing.insert_range(first..=last);
+        }
+        Ok(differing)
+    })
+}
+
+/// Tells whether page 1 differs only in what is no content.
+fn excused(stored: &OpenSnapshot, new: &PageBuf) -> Result<bool> {
+    if stored.snapshot().page_count == 0 {
+        return Ok(false);
+    }
+    let mut old = ZERO_PAGE;
+    stored.read(PageIdx::FIRST, &mut old)?;
+    Ok(same_but_volatile(&old, new))
+}
+
+/// Compares byte for byte.
+fn same_bytes(a: &Source, b: &Source) -> Result<bool> {
+    if a.byte_len() != b.byte_len() {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (Bytes::of(a)?, Bytes::of(b)?);
+    let mut x = vec![0; 64 * PAGE_SIZE];
+    let mut y = x.clone();
+    loop {
+        let len = a.read(&mut x)?;
+        b.read(&mut y)?;
+        if x[..len] != y[..len] {
+            return Ok(false);
+        }
+        if len == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// The bytes of a side, in order.
+enum Bytes<'a> {
+    File(File, &'a Path),
+    Pages(Arc<dyn PageSource>, u64),
+}
+
+impl<'a> Bytes<'a> {
+    fn of(source: &'a Source) -> Result<Self> {
+        Ok(match source {
+            Source::Bytes(path, _) => Self::File(File::open(path).map_err(RepoError::file("read", path))?, path),
+            Source::Stored(s) => Self::Pages(Arc::clone(s) as _, 0),
+            Source::Database(d) => Self::Pages(Arc::clone(d) as _, 0),
+            Source::Absent => Self::Pages(Arc::new(EmptySource), 0),
+        })
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        match self {
+            Self::File(file, path) => {
+                let mut done = 0;
+                while done < out.len() {
+                    match file.read(&mut out[done..]).map_err(RepoError::file("read", path))? {
+                        0 => break,
+                        n => done += n,
+                    }
+                }
+                Ok(done)
+            }
+            Self::Pages(pages, at) => {
+                let left = pages.byte_len().saturating_sub(*at);
+                let len = left.min(out.len() as u64) as usize;
+                if let Some(first) = PageIdx::of_offset(*at).filter(|_| len > 0) {
+                    let whole = len.next_multiple_of(PAGE_SIZE);
+                    pages.read_pages(first, &mut out[..whole]).map_err(RepoError::Source)?;
+                    *at += len as u64;
+                }
+                Ok(len)
+            }
+        }
+    }
+}
