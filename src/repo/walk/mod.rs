@@ -1,9 +1,11 @@
-//! Walks over the commit graph.
+//! Walks over the commit graph: the log, and what two commits have in common.
 
 mod ancestry;
+mod log;
 mod nodes;
 
 pub use ancestry::{ahead_behind, is_ancestor, merge_bases};
+pub use log::{Pattern, PatternError, Walk, WalkEntry, WalkOptions};
 
 #[cfg(test)]
 mod tests;

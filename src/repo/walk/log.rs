@@ -5,12 +5,12 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use regex::{Regex, RegexBuilder};
 
-use super::Repository;
-use super::changes::Tracked;
-use super::error::Result;
-use super::objects::ObjectReader;
-use super::pathspec::Pathspecs;
 use crate::model::{Commit, ObjectId, Signature};
+use crate::repo::Repository;
+use crate::repo::changes::{self, Tracked};
+use crate::repo::error::Result;
+use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::Pathspecs;
 use crate::util::interrupt;
 
 /// Which commits, in which order.
@@ -254,7 +254,7 @@ impl Walk<'_> {
     }
 
     fn limited(&self, tree: &ObjectId) -> Result<Vec<Tracked>> {
-        let files = super::changes::of_tree(&self.repo.tree(tree)?);
+        let files = changes::of_tree(&self.repo.tree(tree)?);
         Ok(files.into_iter().filter(|t| self.options.paths.matches(&t.path)).collect())
     }
 
