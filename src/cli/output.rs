@@ -15,6 +15,7 @@ pub struct Output {
     pub json: bool,
     may_page: bool,
     flush_each: bool,
+    terminal: bool,
 }
 
 enum Sink {
@@ -32,12 +33,20 @@ impl Output {
             json: globals.json,
             may_page: !globals.no_pager && !globals.json && io::stdout().is_terminal(),
             flush_each: io::stdout().is_terminal(),
+            terminal: io::stdout().is_terminal(),
         }
     }
 
     /// Gathers what is written, for tests and for text that is needed as a whole.
     pub fn memory() -> Self {
-        Self { sink: Sink::Memory(Vec::new()), theme: Theme::plain(), json: false, may_page: false, flush_each: false }
+        Self {
+            sink: Sink::Memory(Vec::new()),
+            theme: Theme::plain(),
+            json: false,
+            may_page: false,
+            flush_each: false,
+            terminal: false,
+        }
     }
 
     /// Returns what was gathered in memory; empty for other outputs.
@@ -46,6 +55,11 @@ impl Output {
             Sink::Memory(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             _ => String::new(),
         }
+    }
+
+    /// Tells whether a person reads along, directly or through the pager.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Tells whether a pager may be started.

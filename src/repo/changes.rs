@@ -47,16 +47,21 @@ impl Repository {
 
     /// Returns what a commit changed against its first parent, with the number of pages that differ.
     pub fn commit_changes(&self, commit: &ObjectId) -> Result<Vec<FileChange>> {
+        let mut changes = self.commit_file_changes(commit)?;
+        for change in &mut changes {
+            self.count_pages(change)?;
+        }
+        Ok(changes)
+    }
+
+    /// Returns what a commit changed against its first parent, without counting the pages that differ.
+    pub fn commit_file_changes(&self, commit: &ObjectId) -> Result<Vec<FileChange>> {
         let commit = self.commit(commit)?;
         let old = match commit.parents.first() {
             Some(parent) => self.commit_files(parent)?,
             None => Vec::new(),
         };
-        let mut changes = self.compare(&old, &of_tree(&self.tree(&commit.tree)?))?;
-        for change in &mut changes {
-            self.count_pages(change)?;
-        }
-        Ok(changes)
+        self.compare(&old, &of_tree(&self.tree(&commit.tree)?))
     }
 
     /// Compares two lists of files, both in path order. Files that are the same on both sides are left out; a deleted

@@ -13,12 +13,14 @@ pub mod export;
 pub mod fsck;
 pub mod help;
 pub mod init;
+pub mod log;
 pub mod ls_files;
 pub mod ls_tree;
 pub mod mv;
 pub mod restore;
 pub mod rev_parse;
 pub mod rm;
+pub mod show;
 pub mod status;
 
 use clap::Subcommand;
@@ -33,7 +35,7 @@ pub type Outcome = Result<u8, Failure>;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
-    ("See what changed", &["diff"]),
+    ("See what changed", &["log", "show", "diff"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck"]),
     ("Get help", &["help", "completions"]),
@@ -49,6 +51,8 @@ pub enum Command {
     Rm(rm::Args),
     Status(status::Args),
     Commit(commit::Args),
+    Log(log::Args),
+    Show(show::Args),
     Diff(diff::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
@@ -72,6 +76,8 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Rm(args) => rm::run(args, ctx),
         Command::Status(args) => status::run(args, ctx),
         Command::Commit(args) => commit::run(args, ctx),
+        Command::Log(args) => log::run(args, ctx),
+        Command::Show(args) => show::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),

@@ -107,6 +107,20 @@ pub fn summary(files: &[FileChange]) -> String {
     text
 }
 
+/// Writes a letter and a path per file, both paths of a rename, as `--name-status` does.
+pub fn name_status(files: &[FileChange]) -> String {
+    let line = |file: &FileChange| match &file.renamed_from {
+        Some(from) => format!("R\t{}\t{}\n", quoted(from.as_str(), Quote::Scripts), path(file)),
+        None => format!("{}\t{}\n", letter(file.change), path(file)),
+    };
+    files.iter().map(line).collect()
+}
+
+/// Writes the path of a file for scripts.
+pub fn path(file: &FileChange) -> String {
+    quoted(file.path.as_str(), Quote::Scripts)
+}
+
 fn name(file: &FileChange) -> String {
     let path = quoted(file.path.as_str(), Quote::People);
     match &file.renamed_from {

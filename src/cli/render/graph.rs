@@ -33,8 +33,8 @@ impl Rows {
     }
 
     /// Returns the rows that are left when the text has ended.
-    pub fn rest(self) -> impl Iterator<Item = String> {
-        self.ready.into_iter()
+    pub fn rest(&mut self) -> impl Iterator<Item = String> {
+        self.ready.drain(..)
     }
 }
 

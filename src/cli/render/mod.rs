@@ -7,5 +7,6 @@ pub mod object;
 pub mod path;
 pub mod pretty;
 pub mod size;
+pub mod snapshot;
 pub mod status;
 pub mod view;

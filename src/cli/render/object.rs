@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::path::{Quote, quoted};
+use crate::cli::style::Theme;
 use crate::model::{Commit, Signature, Snapshot, Tag, Tree};
 
 /// Writes a commit in the shape of Git's commit objects.
@@ -18,6 +19,12 @@ pub fn commit(commit: &Commit) -> String {
 /// Writes a tag in the shape of Git's tag objects.
 pub fn tag(tag: &Tag) -> String {
     format!("object {}\ntag {}\ntagger {}\n\n{}", tag.target, tag.name, stamped(&tag.tagger), ended(&tag.message))
+}
+
+/// Writes a tag as Git's `show` does; `date` is when it was made.
+pub fn tag_for_people(tag: &Tag, date: &str, theme: &Theme) -> String {
+    let style = theme.id;
+    format!("{style}tag {}{style:#}\nTagger: {}\nDate:   {date}\n\n{}", tag.name, tag.tagger, ended(&tag.message))
 }
 
 /// Writes a tree, one line per file.

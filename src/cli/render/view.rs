@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::change;
 use super::date::rfc3339;
-use crate::model::{Commit, FileMode, ObjectId, RefName, RepoPath, Signature};
+use crate::model::{Commit, FileMode, ObjectId, RefName, RepoPath, Signature, Tag, Tree, TreeEntry};
 use crate::repo::types::{ChangeKind, FileChange, Warning};
 
 /// A change of a file.
@@ -98,6 +98,48 @@ pub fn commit<'a>(
         refs: refs.iter().map(RefName::as_str).collect(),
         files: files.map(changes),
     }
+}
+
+/// An annotated tag.
+#[derive(Debug, Serialize)]
+pub struct TagView<'a> {
+    id: String,
+    name: &'a str,
+    target: String,
+    tagger: Person<'a>,
+    message: &'a str,
+}
+
+/// Shows a tag.
+pub fn tag<'a>(id: &ObjectId, tag: &'a Tag) -> TagView<'a> {
+    TagView {
+        id: id.to_string(),
+        name: &tag.name,
+        target: tag.target.to_string(),
+        tagger: person(&tag.tagger),
+        message: &tag.message,
+    }
+}
+
+/// The files of a commit.
+#[derive(Debug, Serialize)]
+pub struct TreeView<'a> {
+    id: String,
+    files: Vec<TreeFile<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct TreeFile<'a> {
+    path: &'a str,
+    mode: &'static str,
+    snapshot: String,
+}
+
+/// Shows a tree.
+pub fn tree<'a>(id: &ObjectId, tree: &'a Tree) -> TreeView<'a> {
+    let file =
+        |e: &'a TreeEntry| TreeFile { path: e.path.as_str(), mode: e.mode.octal(), snapshot: e.snapshot.to_string() };
+    TreeView { id: id.to_string(), files: tree.entries().iter().map(file).collect() }
 }
 
 /// Shows warnings.

@@ -76,9 +76,9 @@ pub enum Decoration {
 }
 
 impl Decoration {
-    /// Turns refs into decorations, `HEAD` first; `head` is what `HEAD` stands for.
-    pub fn list(refs: &[RefName], head: Option<&RefName>) -> Vec<Self> {
-        let mut list: Vec<Self> = refs.iter().map(|name| Self::of(name, head)).collect();
+    /// Turns refs into decorations, `HEAD` first; `head` is what `HEAD` stands for. With `full`, names keep their folders.
+    pub fn list(refs: &[RefName], head: Option<&RefName>, full: bool) -> Vec<Self> {
+        let mut list: Vec<Self> = refs.iter().map(|name| Self::of(name, head, full)).collect();
         let on_branch = list.iter().any(|d| matches!(d, Self::Head(None))) && head.is_some();
         if on_branch {
             // "HEAD -> main" says both.
@@ -94,8 +94,8 @@ impl Decoration {
         list
     }
 
-    fn of(name: &RefName, head: Option<&RefName>) -> Self {
-        let short = name.short().to_owned();
+    fn of(name: &RefName, head: Option<&RefName>, full: bool) -> Self {
+        let short = if full { name.as_str() } else { name.short() }.to_owned();
         match name.as_str() {
             "HEAD" => Self::Head(None),
             _ if head == Some(name) => Self::Head(Some(short)),
@@ -318,7 +318,7 @@ pub(crate) mod tests {
         let names = ["HEAD", "refs/heads/main", "refs/heads/old", "refs/tags/v1", "refs/remotes/origin/main", "refs/x"];
         let refs: Vec<RefName> = names.iter().map(|n| RefName::new(n).expect("valid")).collect();
         let text = |head| {
-            let list = Decoration::list(&refs, head);
+            let list = Decoration::list(&refs, head, false);
             list.iter().map(|d| d.text(&Theme::plain())).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(text(Some(&refs[1])), "HEAD -> main, tag: v1, origin/main, old, refs/x");

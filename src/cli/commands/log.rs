@@ -1,0 +1,246 @@
+//! `graft log`: the history, newest commit first.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueHint;
+
+use super::Outcome;
+use crate::cli::context::Context;
+use crate::cli::error::{Failure, exit};
+use crate::cli::history::{Files, LookArgs, Writer};
+use crate::cli::ranges::{self, Range};
+use crate::cli::render::graph::{Graph, Rows};
+use crate::model::ObjectId;
+use crate::repo::pathspec::Pathspecs;
+use crate::repo::refs::Head;
+use crate::repo::walk::{Pattern, Walk, WalkEntry, WalkOptions};
+use crate::repo::{RepoError, Repository, date};
+
+/// Show the history.
+///
+/// Shows the commits that lead to HEAD or to the revisions named, newest first. `A..B` means the commits of B that A does not
+/// have, `^A` leaves out A and what came before it. With paths, shows only commits that changed them.
+#[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "graft log [OPTIONS] [REV]... [--] [PATH]...",
+    after_help = "Examples:\n  graft log --oneline -10\n  graft log --stat -- app.db\n  graft log --graph --all\n  graft log --since \
+                  2026-01-31 --author ada --grep price\n  graft log v1..main"
+)]
+pub struct Args {
+    /// Which commits.
+    #[command(flatten)]
+    pub which: Which,
+
+    /// How they look.
+    #[command(flatten)]
+    pub look: LookArgs,
+
+    /// Draw the lines of history beside the commits.
+    #[arg(long, conflicts_with = "reverse")]
+    pub graph: bool,
+
+    /// Revisions, then files, folders or patterns.
+    #[arg(value_name = "REV|PATH")]
+    pub words: Vec<PathBuf>,
+
+    /// Files, folders or patterns.
+    #[arg(last = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Which commits to show.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Which commits")]
+pub struct Which {
+    /// At most so many commits; -10 is short for -n 10.
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub max_count: Option<usize>,
+
+    /// Leave out so many commits first.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    pub skip: usize,
+
+    /// Only commits made at this date or later.
+    #[arg(long, visible_alias = "after", value_name = "DATE")]
+    pub since: Option<String>,
+
+    /// Only commits made at this date or earlier.
+    #[arg(long, visible_alias = "before", value_name = "DATE")]
+    pub until: Option<String>,
+
+    /// Only commits whose author's 'Name <email>' matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub author: Vec<String>,
+
+    /// Only commits with a line of the message that matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Vec<String>,
+
+    /// Ignore case in --author and --grep.
+    #[arg(short = 'i', long, alias = "regexp-ignore-case")]
+    pub ignore_case: bool,
+
+    /// Only merges.
+    #[arg(long)]
+    pub merges: bool,
+
+    /// No merges.
+    #[arg(long)]
+    pub no_merges: bool,
+
+    /// Follow only the first parent of merges.
+    #[arg(long)]
+    pub first_parent: bool,
+
+    /// Begin at all refs and HEAD.
+    #[arg(long)]
+    pub all: bool,
+
+    /// Begin at all branches.
+    #[arg(long)]
+    pub branches: bool,
+
+    /// Begin at all tags.
+    #[arg(long)]
+    pub tags: bool,
+
+    /// Begin at all branches of remotes.
+    #[arg(long)]
+    pub remotes: bool,
+
+    /// Oldest first.
+    #[arg(long)]
+    pub reverse: bool,
+
+    /// No parent before its children, and lines of history kept together.
+    #[arg(long)]
+    pub topo_order: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, ctx: &mut Context) -> Outcome {
+    let repo = ctx.repository()?;
+    let (words, paths) = match args.paths.is_empty() {
+        true => {
+            ranges::split(args.words, &|word| Range::default().add(&repo, word), &|path| ctx.resolve(path).exists())?
+        }
+        false => (args.words.iter().map(|w| w.to_string_lossy().into_owned()).collect(), args.paths),
+    };
+    let specs = Pathspecs::new(repo.top(), &ctx.cwd, &paths).map_err(RepoError::from)?;
+    let mut range = range(&args.which, &words, &repo)?;
+    range.tips.dedup();
+    let options = options(&args.which, args.graph, range, specs.clone(), ctx.now().timestamp().as_second())?;
+    let writer = Writer::new(&args.look, (Files::None, false), specs, &repo, ctx)?;
+    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    if args.graph && !ctx.out.json {
+        let max = args.which.max_count.unwrap_or(usize::MAX);
+        graph(repo.walk(WalkOptions { max_count: None, ..options })?, max, &writer, ctx)
+    } else {
+        list(repo.walk(options)?, &writer, ctx)
+    }
+}
+
+/// Returns where the walk begins and ends: HEAD if nothing is said.
+fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Failure> {
+    let mut range = Range::default();
+    for word in words {
+        range.add(repo, word)?;
+    }
+    let folders = [
+        (which.all, "refs/"),
+        (which.branches, "refs/heads/"),
+        (which.tags, "refs/tags/"),
+        (which.remotes, "refs/remotes/"),
+    ];
+    for (_, prefix) in folders.iter().filter(|(wanted, _)| *wanted) {
+        range.add_refs(repo, prefix)?;
+    }
+    if range.tips.is_empty() && !folders.iter().any(|(wanted, _)| *wanted) {
+        let Some(id) = repo.head_commit()? else { return Err(no_commits_yet(repo)?) };
+        range.tips.push(id);
+    }
+    Ok(range)
+}
+
+/// Says that there is no history to show.
+pub fn no_commits_yet(repo: &Repository) -> Result<Failure, RepoError> {
+    let branch = match repo.refs().head()? {
+        Head::Branch(name) => name.short().to_owned(),
+        Head::Detached(id) => id.to_hex_with_len(7),
+    };
+    Ok(Failure::new(format!("branch '{branch}' has no commits yet"))
+        .help("'graft add <file>' and 'graft commit' make the first one"))
+}
+
+fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64) -> Result<WalkOptions, Failure> {
+    let time = |text: &Option<String>| match text {
+        Some(text) => date::parse(text, now).map(|(at, _)| Some(at)).map_err(|e| Failure::usage(e.to_string())),
+        None => Ok(None),
+    };
+    let patterns = |list: &[String]| -> Result<Vec<Pattern>, Failure> {
+        let compiled = list.iter().map(|text| Pattern::new(text, which.ignore_case));
+        Ok(compiled.collect::<Result<_, _>>().map_err(RepoError::from)?)
+    };
+    Ok(WalkOptions {
+        tips: range.tips,
+        hidden: range.hidden,
+        paths,
+        max_count: which.max_count,
+        skip: which.skip,
+        since: time(&which.since)?,
+        until: time(&which.until)?,
+        author: patterns(&which.author)?,
+        grep: patterns(&which.grep)?,
+        first_parent: which.first_parent,
+        min_parents: if which.merges { 2 } else { 0 },
+        max_parents: which.no_merges.then_some(1),
+        topological: which.topo_order || graph,
+        reverse: which.reverse,
+    })
+}
+
+/// Writes commits as the walk gives them.
+fn list(walk: Walk<'_>, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
+    let mut first = true;
+    for entry in walk {
+        let WalkEntry { id, commit, .. } = entry?;
+        if ctx.out.json {
+            writer.json(id, &commit, "log/1", &mut ctx.out)?;
+            continue;
+        }
+        let between = if first { "" } else { writer.separator() };
+        first = false;
+        let text = writer.text(id, &commit)?;
+        ctx.out.write_all(format!("{between}{text}").as_bytes())?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Writes commits beside their lines of history.
+fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
+    let entries: Vec<WalkEntry> = walk.collect::<Result<_, _>>()?;
+    let shown: HashSet<ObjectId> = entries.iter().map(|e| e.id).collect();
+    let mut graph = Graph::new(ctx.out.theme.graph);
+    let mut above: Option<Rows> = None;
+    for WalkEntry { id, commit, parents } in entries.into_iter().take(max) {
+        if let Some(mut rows) = above.take().filter(|_| writer.separator() == "\n") {
+            writeln!(ctx.out, "{}", rows.next_row().trim_end())?;
+        }
+        let parents: Vec<ObjectId> = parents.into_iter().filter(|p| shown.contains(p)).collect();
+        let mut rows = graph.commit(id, &parents);
+        let text = writer.text(id, &commit)?;
+        let mut lines = text.lines();
+        // The commit's own mark is there even if its text is empty.
+        let first = lines.next().unwrap_or("");
+        for line in std::iter::once(first).chain(lines) {
+            writeln!(ctx.out, "{}", format!("{}{line}", rows.next_row()).trim_end())?;
+        }
+        for row in rows.rest() {
+            writeln!(ctx.out, "{}", row.trim_end())?;
+        }
+        above = Some(rows);
+    }
+    Ok(exit::DONE)
+}

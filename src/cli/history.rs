@@ -1,0 +1,261 @@
+//! What `log` and `show` have in common: the options that say how commits look, and the writer that follows them.
+
+use std::collections::HashMap;
+
+use super::context::Context;
+use super::error::Failure;
+use super::render::change;
+use super::render::date::DateFormat;
+use super::render::pretty::{self, Decoration, Format, Look, Shown};
+use super::render::view;
+use super::revs;
+use super::style::Theme;
+use crate::model::{Commit, ObjectId, ObjectKind, RefName};
+use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::Pathspecs;
+use crate::repo::refs::Head;
+use crate::repo::types::FileChange;
+use crate::repo::{RepoError, Repository};
+
+/// How commits look.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "How commits look")]
+pub struct LookArgs {
+    /// Abbreviated id and subject on one line; short for --format=oneline --abbrev-commit.
+    #[arg(long, overrides_with = "format")]
+    pub oneline: bool,
+
+    /// oneline, short, medium, full, fuller, reference, raw, or a pattern such as '%h %an %s'.
+    #[arg(long, alias = "pretty", value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+
+    /// How dates look: default, iso, rfc, short, relative, human, unix, raw, local, or format:<strftime pattern>.
+    #[arg(long, value_name = "FORMAT", value_parser = DateFormat::parse)]
+    pub date: Option<DateFormat>,
+
+    /// Abbreviate ids.
+    #[arg(long, overrides_with = "no_abbrev_commit")]
+    pub abbrev_commit: bool,
+
+    /// Show whole ids.
+    #[arg(long)]
+    pub no_abbrev_commit: bool,
+
+    /// Show the refs that name each commit.
+    ///
+    /// `auto` means on a terminal.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "short")]
+    pub decorate: Decorate,
+
+    /// Show no refs.
+    #[arg(long)]
+    pub no_decorate: bool,
+
+    /// Show how much of each file every commit changed.
+    #[arg(long, group = "files")]
+    pub stat: bool,
+
+    /// Show the names of the files that every commit changed.
+    #[arg(long, group = "files")]
+    pub name_only: bool,
+
+    /// Show the names of the files that every commit changed, and how.
+    #[arg(long, group = "files")]
+    pub name_status: bool,
+}
+
+/// When to show the refs that name a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Decorate {
+    /// On a terminal
+    Auto,
+    /// Always
+    Short,
+    /// Always, with the folders of the refs
+    Full,
+    /// Never
+    No,
+}
+
+/// What to say of the files that a commit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// Nothing.
+    None,
+    /// Their names.
+    Names,
+    /// Their names and letters.
+    Status,
+    /// How much of each.
+    Stat,
+}
+
+impl LookArgs {
+    /// Returns what to say of files; `otherwise` if that was not asked for.
+    pub fn files(&self, otherwise: Files) -> Files {
+        match (self.stat, self.name_only, self.name_status) {
+            (true, ..) => Files::Stat,
+            (_, true, _) => Files::Names,
+            (.., true) => Files::Status,
+            _ => otherwise,
+        }
+    }
+
+    /// Returns the format of commits.
+    pub fn format(&self) -> Format {
+        if self.oneline { Format::Oneline } else { self.format.clone().unwrap_or(Format::Medium) }
+    }
+}
+
+/// Writes commits, one after the other.
+pub struct Writer<'r> {
+    repo: &'r Repository,
+    format: Format,
+    files: Files,
+    /// Whether merges are compared with their first parent.
+    merges: bool,
+    only: Pathspecs,
+    /// The refs of every commit that has some.
+    refs: HashMap<ObjectId, Vec<RefName>>,
+    decorate: Decorate,
+    head: Option<RefName>,
+    theme: Theme,
+    date: DateFormat,
+    now: jiff::Zoned,
+    abbreviate: bool,
+}
+
+impl<'r> Writer<'r> {
+    /// Prepares a writer. `otherwise` is what to say of files by default, and whether of those of merges too; `only` limits
+    /// which are named.
+    pub fn new(
+        args: &LookArgs,
+        otherwise: (Files, bool),
+        only: Pathspecs,
+        repo: &'r Repository,
+        ctx: &Context,
+    ) -> Result<Self, Failure> {
+        let decorate = match args.decorate {
+            _ if args.no_decorate => Decorate::No,
+            Decorate::Auto if ctx.out.is_terminal() => Decorate::Short,
+            Decorate::Auto => Decorate::No,
+            other => other,
+        };
+        let format = args.format();
+        let wants_refs = decorate != Decorate::No || ctx.out.json || matches!(format, Format::Pattern(..));
+        Ok(Self {
+            repo,
+            files: args.files(otherwise.0),
+            merges: otherwise.1,
+            only,
+            refs: if wants_refs { refs_by_commit(repo)? } else { HashMap::new() },
+            // A pattern names refs itself where it wants them.
+            decorate: if matches!(format, Format::Pattern(..)) { Decorate::Short } else { decorate },
+            head: match repo.refs().head().map_err(RepoError::from)? {
+                Head::Branch(name) => Some(name),
+                Head::Detached(_) => None,
+            },
+            theme: ctx.out.theme,
+            date: args.date.clone().unwrap_or(DateFormat::DEFAULT),
+            now: ctx.now(),
+            abbreviate: (args.oneline || args.abbrev_commit) && !args.no_abbrev_commit,
+            format,
+        })
+    }
+
+    /// Writes a commit and its files. What ends it stands in the text, what goes between two in [`Self::separator`].
+    pub fn text(&self, id: ObjectId, commit: &Commit) -> Result<String, Failure> {
+        let decorations = self.decorations(&id);
+        let short = |id: &ObjectId| revs::short(self.repo, id);
+        let look = Look {
+            theme: self.theme,
+            date: self.date.clone(),
+            now: self.now.clone(),
+            short: &short,
+            abbreviate: self.abbreviate,
+        };
+        let mut text = pretty::commit(&Shown { id, commit, decorations: &decorations }, &self.format, &look);
+        let files = match self.files {
+            Files::None => String::new(),
+            // A merge changes nothing itself; only 'show' compares it with its first parent.
+            _ if commit.parents.len() > 1 && !self.merges => String::new(),
+            _ => self.files_text(&id)?,
+        };
+        let stands_between = matches!(self.format, Format::Pattern(_, false));
+        if !text.is_empty() && (!stands_between || !files.is_empty()) {
+            text.push('\n');
+        }
+        if !text.is_empty() && !files.is_empty() && !matches!(self.format, Format::Oneline) && !stands_between {
+            text.push('\n');
+        }
+        Ok(text + &files)
+    }
+
+    /// Returns what stands between two commits.
+    pub fn separator(&self) -> &'static str {
+        match &self.format {
+            Format::Pattern(_, false) => "\n",
+            format if format.is_paragraph() => "\n",
+            _ => "",
+        }
+    }
+
+    /// Writes a commit as JSON.
+    pub fn json(
+        &self,
+        id: ObjectId,
+        commit: &Commit,
+        schema: &str,
+        out: &mut dyn std::io::Write,
+    ) -> Result<(), Failure> {
+        let files = match self.files {
+            Files::None => None,
+            _ => Some(self.changes(&id)?),
+        };
+        let refs = self.refs.get(&id).map_or(&[][..], Vec::as_slice);
+        Ok(super::json::write(out, schema, &view::commit(&id, commit, refs, files.as_deref()))?)
+    }
+
+    fn decorations(&self, id: &ObjectId) -> Vec<Decoration> {
+        match self.refs.get(id) {
+            Some(refs) if self.decorate != Decorate::No => {
+                Decoration::list(refs, self.head.as_ref(), self.decorate == Decorate::Full)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn files_text(&self, id: &ObjectId) -> Result<String, Failure> {
+        let files = self.changes(id)?;
+        Ok(match self.files {
+            _ if files.is_empty() => String::new(),
+            Files::Stat => change::stat(&files, &self.theme),
+            Files::Names => files.iter().map(|f| format!("{}\n", change::path(f))).collect(),
+            Files::Status | Files::None => change::name_status(&files),
+        })
+    }
+
+    /// Returns what a commit changed; pages are counted only for what shows them.
+    fn changes(&self, id: &ObjectId) -> Result<Vec<FileChange>, RepoError> {
+        let mut files = self.repo.commit_file_changes(id)?;
+        files.retain(|f| self.only.matches(&f.path) || f.renamed_from.as_ref().is_some_and(|p| self.only.matches(p)));
+        if self.files == Files::Stat {
+            for file in &mut files {
+                self.repo.count_pages(file)?;
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// Returns the refs that lead to each commit, through annotated tags too.
+fn refs_by_commit(repo: &Repository) -> Result<HashMap<ObjectId, Vec<RefName>>, RepoError> {
+    let mut found: HashMap<ObjectId, Vec<RefName>> = HashMap::new();
+    for named in repo.refs().tips()?.refs {
+        // A ref that leads nowhere decorates nothing; 'fsck' reports it.
+        if let Ok(id) = repo.peel(&named.id, ObjectKind::Commit) {
+            found.entry(id).or_default().push(named.name);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,118 @@
+//! Which commits a command line names: `rev`, `A..B`, `^A` and paths, told apart as Git does.
+
+use std::path::PathBuf;
+
+use super::error::Failure;
+use super::revs;
+use crate::model::{ObjectId, ObjectKind};
+use crate::repo::objects::ObjectReader;
+use crate::repo::{RepoError, Repository};
+
+/// Commits to begin with, and commits to leave out with their ancestors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Where to begin.
+    pub tips: Vec<ObjectId>,
+    /// Where to end.
+    pub hidden: Vec<ObjectId>,
+}
+
+impl Range {
+    /// Adds what one word names.
+    pub fn add(&mut self, repo: &Repository, word: &str) -> Result<(), Failure> {
+        if word.contains("...") {
+            let help = "name a branch and what to leave out: 'A..B'";
+            return Err(Failure::usage(format!("'{word}': symmetric differences are not possible here")).help(help));
+        }
+        if let Some((from, to)) = word.split_once("..") {
+            self.hidden.push(revs::commit(repo, from)?);
+            self.tips.push(revs::commit(repo, to)?);
+        } else if let Some(hidden) = word.strip_prefix('^') {
+            self.hidden.push(revs::commit(repo, hidden)?);
+        } else {
+            self.tips.push(revs::commit(repo, word)?);
+        }
+        Ok(())
+    }
+
+    /// Adds all refs whose full names begin with `prefix`, and HEAD if that is `refs/`.
+    pub fn add_refs(&mut self, repo: &Repository, prefix: &str) -> Result<(), Failure> {
+        let list = match prefix {
+            "refs/" => repo.refs().tips(),
+            _ => repo.refs().list(prefix),
+        };
+        for named in list.map_err(RepoError::from)?.refs {
+            // Tags may name other things than commits; those have no history.
+            if let Ok(id) = repo.peel(&named.id, ObjectKind::Commit) {
+                self.tips.push(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a word means several commits rather than one.
+pub fn is_range(word: &str) -> bool {
+    word.contains("..") || word.starts_with('^')
+}
+
+/// Splits words without `--` into revisions and paths: the first word that is no revision begins the paths, which must
+/// exist or be patterns.
+pub fn split(
+    words: Vec<PathBuf>,
+    check: &dyn Fn(&str) -> Result<(), Failure>,
+    exists: &dyn Fn(&PathBuf) -> bool,
+) -> Result<(Vec<String>, Vec<PathBuf>), Failure> {
+    let mut revs = Vec::new();
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.peek() {
+        let text = word.to_str().filter(|t| !t.starts_with(':'));
+        let checked = text.map(check);
+        match (text, checked) {
+            (Some(text), Some(Ok(()))) if exists(word) && !text.contains(':') => {
+                return Err(Failure::new(format!("'{text}' is both a revision and a file"))
+                    .help(format!("put '--' between revisions and paths: '{text} --' or '-- {text}'")));
+            }
+            (Some(text), Some(Ok(()))) => {
+                revs.push(text.to_owned());
+                words.next();
+            }
+            (_, complaint) => {
+                let is_pattern = word.to_string_lossy().contains(['*', '?', '[', ':']);
+                return match complaint {
+                    Some(Err(failure)) if !exists(word) && !is_pattern => Err(failure),
+                    _ => Ok((revs, words.collect())),
+                };
+            }
+        }
+    }
+    Ok((revs, Vec::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told_apart(words: &[&str]) -> Result<(Vec<String>, Vec<PathBuf>), Failure> {
+        let check = |word: &str| match word {
+            "main" | "v1" | "both" | "HEAD:a.db" => Ok(()),
+            _ => Err(Failure::new(format!("unknown revision '{word}'"))),
+        };
+        let exists = |path: &PathBuf| ["both", "a.db", "b.db"].contains(&path.to_string_lossy().as_ref());
+        split(words.iter().map(PathBuf::from).collect(), &check, &exists)
+    }
+
+    #[test]
+    fn revisions_come_before_paths() {
+        let both = |revs: &[&str], paths: &[&str]| {
+            Ok((revs.iter().map(|r| (*r).to_owned()).collect(), paths.iter().map(PathBuf::from).collect()))
+        };
+        assert_eq!(told_apart(&[]), both(&[], &[]));
+        assert_eq!(told_apart(&["main", "v1"]), both(&["main", "v1"], &[]));
+        assert_eq!(told_apart(&["main", "a.db", "v1"]), both(&["main"], &["a.db", "v1"]));
+        assert_eq!(told_apart(&["*.db", "v1"]), both(&[], &["*.db", "v1"]));
+        assert_eq!(told_apart(&["HEAD:a.db"]), both(&["HEAD:a.db"], &[]));
+        assert!(told_apart(&["mian"]).is_err());
+        assert!(told_apart(&["both"]).is_err(), "a word that is both needs '--'");
+    }
+}
