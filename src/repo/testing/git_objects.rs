@@ -9,6 +9,9 @@ use crate::model::{
 };
 use crate::repo::objects::{ObjectReader, ReadError};
 
+/// The header lines of an object: keys and values.
+type Header<'a> = Vec<(&'a str, &'a str)>;
+
 /// What a Git repository held when it was read; a blob counts as a snapshot.
 pub struct GitObjects {
     objects: BTreeMap<ObjectId, (ObjectKind, Vec<u8>)>,
@@ -71,8 +74,8 @@ impl GitObjects {
         self.objects.get(id).ok_or(ReadError::Missing(*id))
     }
 
-    /// Returns the header lines of a commit or tag by key, and its message.
-    fn text(&self, id: &ObjectId, wanted: ObjectKind) -> Result<(Vec<(&str, &str)>, String), ReadError> {
+    /// Returns the header of a commit or tag, and its message.
+    fn text(&self, id: &ObjectId, wanted: ObjectKind) -> Result<(Header<'_>, String), ReadError> {
         let (kind, bytes) = self.get(id)?;
         if *kind != wanted {
             return Err(ReadError::Peel { id: *id, wanted, found: *kind });
@@ -105,7 +108,7 @@ fn id(hex: &str) -> ObjectId {
     ObjectId::from_hex(hex).unwrap()
 }
 
-fn one<'a>(head: &[(&str, &'a str)], key: &str) -> &'a str {
+fn one<'a>(head: &Header<'a>, key: &str) -> &'a str {
     head.iter().find(|(k, _)| *k == key).unwrap().1
 }
 

@@ -35,9 +35,13 @@ impl History {
                     parents.push(parent);
                 }
             }
+            // Two merges of the same commits cross each other's lines: what they have in common is no single commit.
+            if let Some(crossed) = plan.last().map(|c| &c.parents).filter(|p| p.len() == 2 && random.below(2) == 0) {
+                parents = crossed.iter().rev().copied().collect();
+            }
             let step = match random.below(8) {
                 0 => 0,
-                1 if seed % 3 == 0 => -50,
+                1 if seed.is_multiple_of(3) => -50,
                 _ => 1 + random.below(40) as i64,
             };
             let before = plan.last().map_or(1_700_000_000, |c| c.time);
