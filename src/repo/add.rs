@@ -96,12 +96,11 @@ impl Repository {
             return Ok(AddOutcome { files, warnings });
         }
         let lock = self.lock()?;
-        let mut tx = Transaction::new(self.store(), &lock);
-        let (mut staged, more) = staging.finish(&mut tx)?;
+        let mut tx = Transaction::new(self.store(), &lock)?;
+        let mut index = self.index()?;
+        let (mut staged, more) = staging.finish(&mut tx, &index)?;
         tx.publish()?;
         self.heal(&lock, &mut staged, &lost)?;
-        // Another process may have staged other files meanwhile.
-        let mut index = self.index()?;
         let before = index.clone();
         staging::apply(&mut index, &staged);
         if index != before {

@@ -218,8 +218,8 @@ impl Repository {
         let mut staging = Staging::new(self, index, How { purpose: Purpose::Store, opaque: false });
         staging.capture(path, true)?;
         let lock = self.lock()?;
-        let mut tx = Transaction::new(self.store(), &lock);
-        let (staged, _) = staging.finish(&mut tx)?;
+        let mut tx = Transaction::new(self.store(), &lock)?;
+        let (staged, _) = staging.finish(&mut tx, index)?;
         tx.publish()?;
         let id = staged.first().and_then(|s| s.change.new).ok_or_else(|| RepoError::KeepsChanging(path.clone()))?;
         let line = format!("{} {id} {path}\n", now_ns() / 1_000_000_000);

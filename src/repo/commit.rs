@@ -102,9 +102,9 @@ impl Repository {
 
     fn record(&self, options: &CommitOptions, specs: &Pathspecs, staging: Staging<'_>) -> Result<CommitOutcome> {
         let lock = self.lock()?;
-        let mut tx = Transaction::new(self.store(), &lock);
-        let (staged, warnings) = staging.finish(&mut tx)?;
+        let mut tx = Transaction::new(self.store(), &lock)?;
         let mut index = self.index()?;
+        let (staged, warnings) = staging.finish(&mut tx, &index)?;
         staging::apply(&mut index, &staged);
 
         let head = self.refs().head()?;

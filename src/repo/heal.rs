@@ -38,7 +38,7 @@ impl Repository {
             let Some(now) = staged.iter_mut().find(|s| s.change.path == old.path) else { continue };
             let Some(entry) = now.entry.as_mut() else { continue };
             let fresh = self.open_snapshot(&entry.snapshot)?;
-            let mut tx = Transaction::new(self.store(), lock);
+            let mut tx = Transaction::new(self.store(), lock)?;
             let Some(snapshot) = self.old_snapshot(old, &mut tx)? else { continue };
             if !tx.heal(&snapshot, &fresh)? {
                 continue;
@@ -75,7 +75,7 @@ impl Repository {
         let Some(head) = self.head_commit()? else { return Ok(()) };
         let Ok(commit) = self.commit(&head) else { return Ok(()) };
         if self.tree(&commit.tree).is_err() && index.to_tree().to_raw().id() == commit.tree {
-            let mut tx = Transaction::new(self.store(), lock);
+            let mut tx = Transaction::new(self.store(), lock)?;
             tx.add_object(&index.to_tree());
             tx.publish()?;
             self.monitor().notice("mended the list of files of the last commit");

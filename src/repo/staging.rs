@@ -67,6 +67,17 @@ impl<'r> Staging<'r> {
     /// Captures a path as the worktree has it; returns false if there is no such file. Without `compare` all of it is
     /// stored, whatever is stored already.
     pub fn capture(&mut self, path: &RepoPath, compare: bool) -> Result<bool> {
+        let found = self.take(path, compare)?;
+        if self.batch.len() >= BATCH && self.how.purpose == Purpose::Store {
+            let lock = self.repo.lock()?;
+            let mut tx = Transaction::new(self.repo.store(), &lock)?;
+            self.append_batch(&mut tx)?;
+            tx.publish()?;
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, path: &RepoPath, compare: bool) -> Result<bool> {
         let entry = self.index.get(path).cloned();
         let base = entry.as_ref().filter(|_| compare);
         let copies = if compare { self.index.entries() } else { &[] };
@@ -75,20 +86,40 @@ impl<'r> Staging<'r> {
         };
         self.warnings.extend(captured.warning.take());
         self.batch.push((path.clone(), entry, captured));
-        if self.batch.len() >= BATCH && self.how.purpose == Purpose::Store {
-            let lock = self.repo.lock()?;
-            let mut tx = Transaction::new(self.repo.store(), &lock);
-            self.append_batch(&mut tx)?;
-            tx.publish()?;
-        }
         Ok(true)
     }
 
-    /// Puts the rest into the caller's transaction and returns what becomes of every path.
-    pub fn finish(mut self, tx: &mut Transaction<'_>) -> Result<(Vec<Staged>, Vec<Warning>)> {
+    /// Puts the rest into the caller's transaction and returns what becomes of every path. `now` is the index as it is
+    /// under the caller's lock.
+    pub fn finish(mut self, tx: &mut Transaction<'_>, now: &'r Index) -> Result<(Vec<Staged>, Vec<Warning>)> {
+        self.catch_up(now)?;
         self.append_batch(tx)?;
         self.done.sort_by(|a, b| a.change.path.cmp(&b.change.path));
         Ok((self.done, self.warnings))
+    }
+
+    /// Captures again, now that nobody else can stage, the files that another process has staged since the operation
+    /// began: which of the two captures is the newer one cannot be told.
+    fn catch_up(&mut self, now: &'r Index) -> Result<()> {
+        let began = std::mem::replace(&mut self.index, now);
+        let moved = |path: &RepoPath| now.get(path).map(|e| e.snapshot) != began.get(path).map(|e| e.snapshot);
+        let mut again: Vec<RepoPath> = Vec::new();
+        self.batch.retain(|(path, ..)| keep_or_note(moved(path), path, &mut again));
+        self.done.retain(|s| keep_or_note(moved(&s.change.path), &s.change.path, &mut again));
+        for path in again {
+            self.gone.remove(&path);
+            match now.get(&path) {
+                Some(entry) if self.repo.is_surely_unchanged(entry)? => {}
+                entry => {
+                    if !self.take(&path, true)?
+                        && let Some(entry) = entry
+                    {
+                        self.remove(entry)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns what would become of every path, and changes nothing.
@@ -179,6 +210,13 @@ impl<'r> Staging<'r> {
             entry: Some(IndexEntry { path, mode, snapshot, volume, kind, byte_len, fingerprint: captured.fingerprint }),
         })
     }
+}
+
+fn keep_or_note(moved: bool, path: &RepoPath, again: &mut Vec<RepoPath>) -> bool {
+    if moved {
+        again.push(path.clone());
+    }
+    !moved
 }
 
 /// Puts staged files into the index.

@@ -215,7 +215,7 @@ fn walks_agree_with_git() {
     for seed in 0..12 {
         let (git, s, mut random) = (TestGit::new(), Scratch::new(), Random(seed));
         let lock = s.repo.lock().unwrap();
-        let mut tx = Transaction::new(s.repo.store(), &lock);
+        let mut tx = Transaction::new(s.repo.store(), &lock).unwrap();
         let tree = tx.add_object(&Tree::default());
         let mut ids: Vec<(ObjectId, ObjectId, u64)> = Vec::new();
         for n in 0..30 {

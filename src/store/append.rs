@@ -43,9 +43,10 @@ pub struct NewState<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Starts an operation under the repository lock.
-    pub fn new(store: &'a Store, lock: &'a FileLock) -> Self {
-        Self { store, _lock: lock, entries: Vec::new(), objects: Vec::new() }
+    /// Starts an operation under the repository lock, from what other processes have published until now.
+    pub fn new(store: &'a Store, lock: &'a FileLock) -> Result<Self> {
+        store.index().refresh()?;
+        Ok(Self { store, _lock: lock, entries: Vec::new(), objects: Vec::new() })
     }
 
     /// Returns the store.

@@ -52,7 +52,13 @@ impl Index {
         Ok(index)
     }
 
-    /// Returns a value that may well not exist.
+    /// Takes note of what other processes have published.
+    pub fn refresh(&self) -> Result<()> {
+        self.tail().reload().map(drop)
+    }
+
+    /// Returns a value that may well not exist. One that can change is only sure under the repository lock, after
+    /// [`Index::refresh`].
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
         if let Some(value) = self.in_tail(keyspace, key)? {
             return Ok(Some(value));

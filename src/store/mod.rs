@@ -14,7 +14,7 @@
 //! let page = PageIdx::new(1000).expect("from 1");
 //! let mut ingest = store.ingest(None, None, Purpose::Store)?;
 //! let _ = ingest.push(page, vec![7; PAGE_SIZE]);
-//! let mut tx = Transaction::new(&store, &lock);
+//! let mut tx = Transaction::new(&store, &lock)?;
 //! let byte_len = 1000 * PAGE_SIZE as u64;
 //! let state = NewState { volume: store.new_volume_id(), kind: FileKind::Opaque, byte_len, base: None };
 //! let snapshot = tx.append(state, ingest.finish()?)?;

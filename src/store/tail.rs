@@ -22,6 +22,25 @@ use crate::util::fs as durable;
 const HEADER: &[u8; 16] = b"GRAFTIDX\x01\0\0\0\0\0\0\0";
 const RECORD_HEAD: usize = 20;
 
+/// What tells one state of the file from another: a fold makes a new file, an append a longer one. An inode number may
+/// come back, a time does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    inode: u64,
+    len: u64,
+    changed_ns: i128,
+}
+
+impl Seen {
+    fn of(meta: &fs::Metadata) -> Self {
+        Self {
+            inode: meta.ino(),
+            len: meta.len(),
+            changed_ns: i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()),
+        }
+    }
+}
+
 /// The tail as it was when it was last read.
 #[derive(Debug)]
 pub struct Tail {
@@ -31,8 +50,8 @@ pub struct Tail {
     operations: usize,
     /// Bytes up to the end of the last whole record.
     valid_len: u64,
-    /// Inode and length of the file that was read.
-    seen: Option<(u64, u64)>,
+    /// What the file that was read looked like from outside.
+    seen: Option<Seen>,
     /// Whether a record in the middle does not match its checksum.
     damaged: bool,
 }
@@ -55,7 +74,7 @@ impl Tail {
     /// Reads again what other processes may have appended or folded away; returns whether anything changed.
     pub fn reload(&mut self) -> Result<bool> {
         let seen = match fs::metadata(&self.path) {
-            Ok(m) => Some((m.ino(), m.len())),
+            Ok(m) => Some(Seen::of(&m)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(StoreError::io("read", &self.path)(e)),
         };
@@ -139,7 +158,7 @@ impl Tail {
         if self.valid_len == 0 {
             bytes.extend_from_slice(HEADER);
         }
-        if self.seen.is_some_and(|(_, len)| len > self.valid_len) {
+        if self.seen.is_some_and(|seen| seen.len > self.valid_len) {
             durable::truncate(&self.path, self.valid_len).map_err(failed)?;
         }
         let payload = build_payload(entries);

@@ -33,7 +33,7 @@ impl Volume {
             let first = PageIdx::new(i as u32 * 7 + 1).expect("from 1");
             assert!(ingest.push(first, chunk.concat()).is_continue());
         }
-        let mut tx = Transaction::new(&self.store, &lock);
+        let mut tx = Transaction::new(&self.store, &lock).unwrap();
         let byte_len = (pages.len() * PAGE_SIZE) as u64;
         let state = NewState { volume: self.id, kind: FileKind::Opaque, byte_len, base: base.as_deref() };
         let snapshot = tx.append(state, ingest.finish().expect("finish")).expect("append");
