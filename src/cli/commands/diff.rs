@@ -77,6 +77,10 @@ pub struct Args {
     #[arg(long, value_name = "ADM", value_parser = Filter::parse)]
     pub diff_filter: Option<Filter>,
 
+    /// Only rows for which an SQL expression holds, as they were or as they are.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub condition: Option<String>,
+
     /// Show at most so many rows of each table, and say how many are left out.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -142,6 +146,7 @@ impl Args {
             format: self.format(ctx),
             tables: self.table.as_ref().map(glob).transpose()?,
             filter: self.diff_filter.unwrap_or_default(),
+            condition: self.condition.clone(),
             limit: self.limit,
             options: DiffOptions {
                 identity: match self.identity {

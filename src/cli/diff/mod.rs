@@ -4,16 +4,18 @@
 //! more changes than fit into a small buffer is read twice.
 
 mod csv;
+mod database;
 mod lines;
 mod patch;
 mod stat;
 pub mod target;
 pub mod value;
+mod words;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::ops::ControlFlow;
 
+use database::Database;
 use globset::GlobMatcher;
 
 use super::context::Context;
@@ -22,12 +24,12 @@ use super::render::change;
 use super::render::path::{Quote, quoted, relative};
 use super::render::size::{bytes, count};
 use super::suggest;
+use crate::model::RowChange;
 use crate::model::page::PAGE_SIZE;
-use crate::model::{RowChange, SchemaChange, SequenceChange, SettingChange};
 use crate::repo::RepoError;
-use crate::repo::diff::{FileDiff, FileDiffError, Opened, Rows, Side};
+use crate::repo::diff::{FileDiff, Opened, Side};
 use crate::repo::types::ChangeKind;
-use crate::sqlite::diff::{Compared, DiffError, DiffOptions, TablePair};
+use crate::sqlite::diff::{Compared, DiffOptions, RowPair};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +66,26 @@ pub struct View {
     pub tables: Option<GlobMatcher>,
     /// Only these kinds of change.
     pub filter: Filter,
+    /// Only rows for which this holds, as they were or as they are.
+    pub condition: Option<String>,
     /// At most so many rows per table.
     pub limit: Option<u64>,
     /// How rows are paired.
     pub options: DiffOptions,
     /// Where the user stands, for names of files.
     pub from: String,
+}
+
+impl View {
+    /// Tells whether only some tables or rows are wanted.
+    fn is_narrowed(&self) -> bool {
+        self.tables.is_some() || self.condition.is_some() || self.filter != Filter::default()
+    }
+
+    /// Tells whether only rows are wanted, and neither the schema nor other changes of the file.
+    fn wants_rows_only(&self) -> bool {
+        self.condition.is_some() || self.filter != Filter::default()
+    }
 }
 
 /// Which rows are shown.
@@ -106,11 +122,11 @@ impl Filter {
         Ok(filter)
     }
 
-    fn takes(self, change: &RowChange) -> bool {
-        match change {
-            RowChange::Insert { .. } => self.added,
-            RowChange::Delete { .. } => self.deleted,
-            RowChange::Update { .. } => self.modified,
+    fn takes(self, row: &RowPair<'_>) -> bool {
+        match (row.old, row.new) {
+            (Some(_), Some(_)) => self.modified,
+            (None, _) => self.added,
+            (_, None) => self.deleted,
         }
     }
 
@@ -157,100 +173,6 @@ impl Tally {
 /// How a file is opened.
 pub type Open<'a> = dyn Fn(&FileDiff, DiffOptions) -> Result<Opened, RepoError> + 'a;
 
-/// A database whose content is shown.
-struct Database<'a> {
-    file: &'a FileDiff,
-    rows: &'a Rows,
-    view: &'a View,
-}
-
-impl Database<'_> {
-    fn error(&self, source: DiffError) -> Failure {
-        RepoError::from(FileDiffError::Rows { path: self.file.change.path.to_string(), source }).into()
-    }
-
-    fn wants(&self, table: &str) -> bool {
-        self.view.tables.as_ref().is_none_or(|glob| glob.is_match(table))
-    }
-
-    /// Returns the tables whose rows are compared.
-    fn tables(&self) -> impl Iterator<Item = &TablePair> {
-        self.rows.diff.tables().iter().filter(|t| t.compared == Compared::Rows && self.wants(&t.name))
-    }
-
-    fn schema(&self) -> Result<Vec<SchemaChange>, Failure> {
-        let shadow = |name: &str| {
-            self.rows.diff.tables().iter().any(|t| t.compared == Compared::Shadow && t.name.eq_ignore_ascii_case(name))
-        };
-        let all = self.rows.diff.schema().map_err(|e| self.error(e))?;
-        Ok(all.into_iter().filter(|c| self.wants(&c.table) && !shadow(&c.table)).collect())
-    }
-
-    fn settings(&self) -> Result<Vec<SettingChange>, Failure> {
-        if self.view.tables.is_some() {
-            return Ok(Vec::new());
-        }
-        self.rows.diff.settings().map_err(|e| self.error(e))
-    }
-
-    fn sequences(&self) -> Result<Vec<SequenceChange>, Failure> {
-        let all = self.rows.diff.sequences().map_err(|e| self.error(e))?;
-        let named = |c: &SequenceChange| match &c.name {
-            crate::model::Value::Text(name) => self.wants(&String::from_utf8_lossy(name)),
-            _ => self.view.tables.is_none(),
-        };
-        Ok(all.into_iter().filter(named).collect())
-    }
-
-    /// Hands the wanted rows of a table to `sink`; a table that SQLite cannot read is returned as the reason.
-    fn each_row(
-        &self,
-        pair: &TablePair,
-        sink: &mut dyn FnMut(RowChange) -> ControlFlow<()>,
-    ) -> Result<Option<String>, Failure> {
-        let filter = self.view.filter;
-        let result = self.rows.diff.rows(pair, &mut |change| match filter.takes(&change) {
-            true => sink(change),
-            false => ControlFlow::Continue(()),
-        });
-        match result {
-            Err(DiffError::Unreadable { detail, .. }) => Ok(Some(detail)),
-            other => other.map(|()| None).map_err(|e| self.error(e)),
-        }
-    }
-
-    fn tally(&self, pair: &TablePair) -> Result<Tally, Failure> {
-        let mut tally = Tally::default();
-        self.each_row(pair, &mut |change| {
-            tally.add(&change);
-            ControlFlow::Continue(())
-        })?;
-        Ok(tally)
-    }
-
-    /// Tells whether anything that is wanted differs.
-    fn differs(&self) -> Result<bool, Failure> {
-        let narrowed = self.view.tables.is_some() || self.view.filter != Filter::default();
-        if !narrowed && self.rows.pages.as_ref().is_some_and(|p| !p.is_empty()) {
-            return Ok(true);
-        }
-        if !self.schema()?.is_empty() || !self.settings()?.is_empty() || !self.sequences()?.is_empty() {
-            return Ok(true);
-        }
-        for pair in self.tables() {
-            let mut any = false;
-            self.each_row(pair, &mut |_| {
-                any = true;
-                ControlFlow::Break(())
-            })?;
-            if any {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
 /// What was shown.
 #[derive(Debug, Default)]
 pub struct Shown {
@@ -273,7 +195,7 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
             (Side::Absent, _) | (_, Side::Absent) | (Side::Stored(_), Side::Stored(_))
         );
         let by_name = matches!(view.format, Format::NameOnly | Format::NameStatus | Format::Quiet);
-        if by_name && certain && view.tables.is_none() {
+        if by_name && certain && view.tables.is_none() && view.condition.is_none() {
             if view.filter.takes_file(file.change.change) {
                 seen.differs = true;
                 name(ctx, file, view)?;
@@ -282,16 +204,17 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
         }
         let opened = open(file, view.options)?;
         seen.tables.extend(opened.tables());
-        let mode_differs = file.change.old_mode != file.change.new_mode && view.tables.is_none();
+        let mode_differs = file.change.old_mode != file.change.new_mode && !view.is_narrowed();
         let rows = match &opened {
             Opened::Same if !mode_differs => continue,
-            Opened::Bytes { .. } if view.tables.is_some() => continue,
+            Opened::Bytes { .. } if view.tables.is_some() || view.condition.is_some() => continue,
             Opened::Same | Opened::Bytes { .. } if !view.filter.takes_file(file.change.change) => continue,
             Opened::Same | Opened::Bytes { .. } => None,
             Opened::Rows(rows) => Some(rows.as_ref()),
         };
         let database = rows.map(|rows| Database { file, rows, view });
         warn_unreadable(ctx, database.as_ref());
+        database.as_ref().map_or(Ok(()), Database::check_condition)?;
         let one = match (&database, by_name) {
             (Some(db), true) => db.differs()?,
             (None, true) => true,
@@ -373,7 +296,7 @@ fn pages(ctx: &mut Context, file: &FileDiff, opened: &Opened, view: &View) -> Re
             writeln!(ctx.out, "{path}: {changed} of 4 KiB, {size}; file {sizes}")?;
             writeln!(ctx.out, "  {pages}")?;
         }
-        None => writeln!(ctx.out, "{path}: file {sizes}; pages are compared between stored states only")?,
+        None => writeln!(ctx.out, "{path}: file {sizes}; the pages were not compared")?,
     }
     Ok(true)
 }

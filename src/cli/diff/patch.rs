@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use super::{Database, Format, Tally, View, unreadable, value};
+use super::{Database, Format, Tally, View, unreadable, value, words};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::render::path::{Quote, quoted};
@@ -27,7 +27,7 @@ pub(super) fn file(
 ) -> Result<bool, Failure> {
     let theme = ctx.out.theme;
     let mut head = Head { text: Some(header(file, &theme)) };
-    if view.tables.is_none() && view.format != Format::Schema {
+    if !view.is_narrowed() && view.format != Format::Schema {
         let whole_file = file.change.change != ChangeKind::Modified || file.change.old_mode != file.change.new_mode;
         if whole_file || matches!(opened, Opened::Bytes { .. }) {
             head.write(&mut ctx.out)?;
@@ -68,7 +68,7 @@ pub(super) fn file(
         any |= table(ctx, db, pair, &mut head)?;
     }
     if !any
-        && view.tables.is_none()
+        && !view.is_narrowed()
         && file.change.change == ChangeKind::Modified
         && let Some(pages) = db.rows.pages.as_ref().filter(|p| !p.is_empty())
     {
@@ -240,11 +240,25 @@ fn row(out: &mut dyn Write, change: &RowChange, table: &TableChanges, theme: &Th
             write!(out, "~{}", named(&table.key, key))?;
             for CellChange { column, old, new } in cells {
                 let name = columns.get(*column).map_or_else(String::new, |c| value::name(c));
+                if let Some(words) = long_text(old.as_ref(), new, theme) {
+                    write!(out, " {name}: {words}")?;
+                    continue;
+                }
                 let old = old.as_ref().map_or_else(|| "absent".to_owned(), value::text);
                 write!(out, " {name}: {}", arrow(&old, &value::text(new), theme))?;
             }
             writeln!(out)
         }
+    }
+}
+
+/// Shows a change within a long text word by word.
+fn long_text(old: Option<&Value>, new: &Value, theme: &Theme) -> Option<String> {
+    match (old, new) {
+        (Some(Value::Text(old)), Value::Text(new)) => {
+            words::diff(std::str::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?, theme)
+        }
+        _ => None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn file(
                 tables.push((value::name(&pair.name), tally));
             }
         }
-        let narrowed = db.view.tables.is_some();
+        let narrowed = db.view.is_narrowed();
         if narrowed && tables.is_empty() && objects == 0 {
             return Ok(false);
         }

@@ -241,6 +241,7 @@ fn open(
     let pages = match (&a, &b) {
         (Source::Stored(a), Source::Stored(b)) => Some(differing_pages(a, b)?),
         (Source::Stored(s), Source::Database(d)) | (Source::Database(d), Source::Stored(s)) => Some(scan(s, d)?),
+        (Source::Database(a), Source::Database(b)) => Some(compare_files(a, b)?),
         (Source::Absent, Source::Absent) => return Ok(Opened::Same),
         _ => None,
     };
@@ -316,6 +317,41 @@ fn scan(stored: &Arc<OpenSnapshot>, file: &FileSource) -> Result<PageSet> {
         {
             differing.insert_range(first..=last);
         }
+        Ok(differing)
+    })
+}
+
+/// Finds the pages in which two database files differ; both are read at once.
+fn compare_files(old: &FileSource, new: &FileSource) -> Result<PageSet> {
+    let (runs, queue) = sync_channel::<(PageIdx, Vec<u8>)>(8);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            old.for_each_run(&mut |first, bytes| match runs.send((first, bytes)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        let mut differing = PageSet::new();
+        let mut mark = |first: PageIdx, i: usize| {
+            differing.insert(PageIdx::new(first.get() + i as u32).expect("pages count from 1"));
+        };
+        let read = new.for_each_run(&mut |first, bytes| {
+            let other = queue.recv().map_or_else(|_| Vec::new(), |(_, other)| other);
+            let len = bytes.len().max(other.len()) / PAGE_SIZE;
+            for i in 0..len {
+                let page = i * PAGE_SIZE..(i + 1) * PAGE_SIZE;
+                if bytes.get(page.clone()) != other.get(page) {
+                    mark(first, i);
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        while let Ok((first, other)) = queue.recv() {
+            (0..other.len() / PAGE_SIZE).for_each(|i| mark(first, i));
+        }
+        drop(queue);
+        reader.join().expect("reading does not panic")?;
+        read?;
         Ok(differing)
     })
 }

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Statement, params};
 
 use super::DiffError;
 use super::encode::{decode, encode};
-use super::rows::Mapping;
-use crate::model::{RowChange, Value};
+use super::mapping::{Mapping, RowPair};
+use crate::model::Value;
 use crate::util::interrupt;
 
 /// Which state a row belongs to.
@@ -50,21 +50,21 @@ impl Matcher {
                 }
             };
             let paired = matches!((&waiting, &next), (Some((k, _)), Some((key, true, _))) if k == key);
-            let change = match (waiting.take(), &next) {
-                (Some((k, old)), Some((_, _, new))) if paired => mapping.update(values(&k), &old, &values(new)),
-                (Some((k, old)), _) => Some(RowChange::Delete { key: values(&k), row: old, count: 1 }),
-                (None, _) => None,
-            };
-            if change.is_some_and(|c| sink(c).is_break()) {
-                return Ok(());
+            if let Some((k, old)) = waiting.take() {
+                let new = next.as_ref().filter(|_| paired).map(|(_, _, new)| values(new));
+                let same = new.as_ref().is_some_and(|new| mapping.equal(&old, new));
+                let row = RowPair { key: &values(&k), old: Some(&old), new: new.as_deref(), count: 1, mapping };
+                if !same && sink(&row).is_break() {
+                    return Ok(());
+                }
             }
             match next {
                 None => return Ok(()),
                 Some(_) if paired => {}
                 Some((k, false, row)) => waiting = Some((k, values(&row))),
                 Some((k, true, row)) => {
-                    let change = RowChange::Insert { key: values(&k), row: values(&row), count: 1 };
-                    if sink(change).is_break() {
+                    let (key, row) = (values(&k), values(&row));
+                    if sink(&RowPair { key: &key, old: None, new: Some(&row), count: 1, mapping }).is_break() {
                         return Ok(());
                     }
                 }
@@ -73,7 +73,7 @@ impl Matcher {
     }
 
     /// Hands out the rows of which one state has more than the other.
-    pub fn as_bag(&self, sink: &mut Sink<'_>) -> Result<(), DiffError> {
+    pub fn as_bag(&self, mapping: &Mapping, sink: &mut Sink<'_>) -> Result<(), DiffError> {
         let sql = "SELECT k, sum(new) - sum(1 - new) AS more FROM c GROUP BY k HAVING more <> 0";
         let mut statement = self.0.prepare(sql).map_err(DiffError::Sqlite)?;
         let mut rows = statement.query([]).map_err(DiffError::Sqlite)?;
@@ -81,12 +81,12 @@ impl Matcher {
             interrupt::check()?;
             let k: Vec<u8> = row.get(0).map_err(DiffError::Sqlite)?;
             let more: i64 = row.get(1).map_err(DiffError::Sqlite)?;
-            let (key, row, count) = (Vec::new(), values(&k), more.unsigned_abs());
-            let change = match more {
-                1.. => RowChange::Insert { key, row, count },
-                _ => RowChange::Delete { key, row, count },
-            };
-            if sink(change).is_break() {
+            let row = values(&k);
+            // What keeps rows of tables with different columns apart stands in front of them.
+            let row = if mapping.same_columns { &row[..] } else { &row[1..] };
+            let (old, new) = if more > 0 { (None, Some(row)) } else { (Some(row), None) };
+            let change = RowPair { key: &[], old, new, count: more.unsigned_abs(), mapping };
+            if sink(&change).is_break() {
                 return Ok(());
             }
         }
@@ -95,7 +95,7 @@ impl Matcher {
 }
 
 /// What receives changes.
-pub(super) type Sink<'a> = dyn FnMut(RowChange) -> ControlFlow<()> + 'a;
+pub(super) type Sink<'a> = dyn FnMut(&RowPair<'_>) -> ControlFlow<()> + 'a;
 
 /// Adds rows to a [`Matcher`].
 pub(super) struct Adding<'m>(Statement<'m>);

@@ -7,17 +7,23 @@
 
 mod btree;
 mod changed;
+mod condition;
+mod cursor;
 mod encode;
+mod mapping;
 mod matcher;
 mod pages;
 mod rows;
 mod schema;
-mod side;
+pub(in crate::sqlite) mod side;
 mod table;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use condition::Condition;
+pub use mapping::RowPair;
 pub use rows::TableChanges;
 pub use table::{Column, Table, TableKind};
 
@@ -53,6 +59,14 @@ pub enum DiffError {
     /// SQLite cannot read the table, as it needs a function, a collation or a module that only the application has.
     #[error("table {table} cannot be read: {detail}")]
     Unreadable {
+        /// The table.
+        table: String,
+        /// SQLite's words.
+        detail: String,
+    },
+    /// A condition of the user's fails for a row.
+    #[error("the condition cannot be evaluated for a row of {table}: {detail}")]
+    Condition {
         /// The table.
         table: String,
         /// SQLite's words.

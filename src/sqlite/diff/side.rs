@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::ValueRef;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Params, Row, ffi};
 
 use super::DiffError;
@@ -85,7 +85,18 @@ pub(super) fn value(from: ValueRef<'_>) -> Value {
     to
 }
 
+/// Returns a value to bind, exactly as it is.
+pub(in crate::sqlite) fn param(value: &Value) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match value {
+        Value::Null => ValueRef::Null,
+        Value::Integer(n) => ValueRef::Integer(*n),
+        Value::Real(n) => ValueRef::Real(*n),
+        Value::Text(bytes) => ValueRef::Text(bytes),
+        Value::Blob(bytes) => ValueRef::Blob(bytes),
+    })
+}
+
 /// Quotes a name.
-pub(super) fn quoted(name: &str) -> String {
+pub(in crate::sqlite) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

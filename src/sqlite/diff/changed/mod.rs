@@ -7,10 +7,16 @@
 //! nothing explains is looked for everywhere: it may be an overflow page that was written over in place, whose leaf
 //! page does not differ.
 
+mod cells;
+mod kinds;
+
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+use cells::Cells;
+use kinds::Kinds;
 
 use super::DiffError;
 use super::btree::{Cell, INDEX_INTERIOR, INDEX_LEAF, Node, TABLE_INTERIOR, TABLE_LEAF, be32};
@@ -64,18 +70,6 @@ struct Inner {
     marks: Option<[Marks; 2]>,
     /// By root of the new state: rows whose overflow pages were written over in place.
     overwritten: HashMap<u32, Vec<i64>>,
-}
-
-/// The differing pages by what they are.
-#[derive(Default)]
-struct Kinds {
-    /// Pages of tables, in the old and in the new state.
-    tables: [Vec<u32>; 2],
-    /// All pages with cells, in the old and in the new state.
-    cells: [Vec<u32>; 2],
-    index_pages: bool,
-    /// Pages that may be overflow pages in both states.
-    overflow: BTreeSet<u32>,
 }
 
 impl Changed {
@@ -174,36 +168,6 @@ impl Inner {
         }
     }
 
-    fn kinds(&mut self) -> Result<Kinds, DiffError> {
-        let mut kinds = Kinds::default();
-        for n in self.differing.pages().into_iter().filter(|n| *n > 1) {
-            interrupt::check()?;
-            let (old, new) = (self.old.read(n)?, self.new.read(n)?);
-            if old == new {
-                continue;
-            }
-            let first = |page: &Option<Arc<[u8]>>| page.as_ref().map(|p| p[0]);
-            for (i, kind) in [first(&old), first(&new)].into_iter().enumerate() {
-                match kind {
-                    Some(TABLE_LEAF) => {
-                        kinds.tables[i].push(n);
-                        kinds.cells[i].push(n);
-                    }
-                    Some(TABLE_INTERIOR) => kinds.tables[i].push(n),
-                    Some(INDEX_LEAF | INDEX_INTERIOR) => {
-                        kinds.index_pages = true;
-                        kinds.cells[i].push(n);
-                    }
-                    _ => {}
-                }
-            }
-            if let (Some(0 | 1), Some(0 | 1)) = (first(&old), first(&new)) {
-                kinds.overflow.insert(n);
-            }
-        }
-        Ok(kinds)
-    }
-
     /// Marks what lies between the roots and the differing pages; `None` if reading all interior pages is cheaper.
     fn marks(&mut self, kinds: &Kinds, tables: &[Roots], max_descents: usize) -> Result<Option<[Marks; 2]>, DiffError> {
         let mut marks = [Marks::new(), Marks::new()];
@@ -262,106 +226,6 @@ impl Inner {
         let usable = pages.usable();
         let Some(page) = pages.read(n)? else { return Ok(None) };
         Ok(Node::parse(n, &page, usable).and_then(f))
-    }
-
-    /// Takes out of the possible overflow pages what is known to be something else, or to belong to a differing page.
-    fn explain(&mut self, kinds: &mut Kinds) -> Result<(), DiffError> {
-        let overflow = &mut kinds.overflow;
-        if overflow.is_empty() {
-            return Ok(());
-        }
-        overflow.remove(&self.old.header.lock_byte_page());
-        if self.old.header.auto_vacuum {
-            let entries = self.old.usable() as u32 / 5 + 1;
-            let lock = self.old.header.lock_byte_page();
-            let is_map = |n: u32| (n - 2).is_multiple_of(entries);
-            overflow.retain(|n| !(is_map(*n) || *n == lock + 1 && is_map(lock)));
-        }
-        for of in [Of::Old, Of::New] {
-            if overflow.is_empty() {
-                return Ok(());
-            }
-            for n in self.pages(of).free_pages()?.unwrap_or_default() {
-                overflow.remove(&n);
-            }
-        }
-        for (i, of) in [(1, Of::New), (0, Of::Old)] {
-            for &n in &kinds.cells[i] {
-                if overflow.is_empty() {
-                    return Ok(());
-                }
-                interrupt::check()?;
-                self.each_chain(of, n, &mut |_, chain| {
-                    overflow.retain(|n| !chain.contains(n));
-                    !overflow.is_empty()
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `on` with the rowid and the overflow pages of every cell on a page that has some, until it says no.
-    fn each_chain(&mut self, of: Of, n: u32, on: &mut dyn FnMut(i64, &[u32]) -> bool) -> Result<(), DiffError> {
-        let usable = self.pages(of).usable();
-        let Some(page) = self.pages(of).read(n)? else { return Ok(()) };
-        let Some(node) = Node::parse(n, &page, usable) else { return Ok(()) };
-        let mut chain = Vec::new();
-        for i in 0..node.len() {
-            let Some(Cell { rowid, overflow: Some((first, len)), .. }) = node.cell(i) else { continue };
-            chain.clear();
-            let (mut next, mut left) = (first, len);
-            while let Some(page) = self.pages(of).read(next)? {
-                chain.push(next);
-                left = left.saturating_sub(usable as u64 - 4);
-                match be32(&page, 0) {
-                    Some(following) if left > 0 => next = following,
-                    _ => break,
-                }
-            }
-            if !on(rowid, &chain) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks through all leaves for the rows to which overflow pages belong, and takes those pages out.
-    fn find_owners(&mut self, overflow: &mut BTreeSet<u32>, tables: &[Roots]) -> Result<(), DiffError> {
-        for roots in tables {
-            if overflow.is_empty() {
-                return Ok(());
-            }
-            let mut found = Vec::new();
-            let mut level = vec![roots.new];
-            while !level.is_empty() && !overflow.is_empty() {
-                let mut below = Vec::new();
-                for n in level {
-                    interrupt::check()?;
-                    let children = self.with_node(Of::New, n, |node| match node.kind {
-                        TABLE_INTERIOR => node.children(),
-                        _ => Some(Vec::new()),
-                    })?;
-                    let children = children.unwrap_or_default();
-                    if children.is_empty() {
-                        self.each_chain(Of::New, n, &mut |rowid, chain| {
-                            let before = overflow.len();
-                            overflow.retain(|n| !chain.contains(n));
-                            if overflow.len() < before {
-                                found.push(rowid);
-                            }
-                            !overflow.is_empty()
-                        })?;
-                    }
-                    below.extend(children);
-                }
-                level = below;
-            }
-            if !found.is_empty() {
-                found.sort_unstable();
-                self.overwritten.insert(roots.new, found);
-            }
-        }
-        Ok(())
     }
 
     fn leaves(&mut self, roots: Roots) -> Result<Option<Leaves>, DiffError> {
@@ -473,52 +337,5 @@ impl Inner {
                 _ => return Ok(true),
             }
         }
-    }
-}
-
-/// The cells of some leaves, one after another.
-struct Cells {
-    leaves: std::vec::IntoIter<u32>,
-    page: Option<(u32, Arc<[u8]>)>,
-    i: usize,
-    len: usize,
-    last: Option<i64>,
-}
-
-impl Cells {
-    fn of(leaves: Vec<u32>) -> Self {
-        Self { leaves: leaves.into_iter(), page: None, i: 0, len: 0, last: None }
-    }
-
-    /// Goes on to the next leaf that has a cell left.
-    fn settle(&mut self, pages: &mut Pages) -> Result<(), DiffError> {
-        while self.i == self.len {
-            let Some(n) = self.leaves.next() else {
-                self.page = None;
-                return Ok(());
-            };
-            let page = pages.read(n)?.ok_or(DiffError::Malformed { page: n })?;
-            let node = Node::parse(n, &page, pages.usable()).filter(|node| node.kind == TABLE_LEAF);
-            self.len = node.ok_or(DiffError::Malformed { page: n })?.len();
-            self.i = 0;
-            self.page = Some((n, page));
-        }
-        Ok(())
-    }
-
-    fn cell(&self, usable: usize) -> Result<Option<Cell<'_>>, DiffError> {
-        let Some((n, page)) = &self.page else { return Ok(None) };
-        let malformed = DiffError::Malformed { page: *n };
-        let cell = Node::parse(*n, page, usable).and_then(|node| node.cell(self.i)).ok_or(malformed)?;
-        if self.last.is_some_and(|last| last >= cell.rowid) {
-            return Err(DiffError::Malformed { page: *n });
-        }
-        Ok(Some(cell))
-    }
-
-    fn advance(&mut self, pages: &mut Pages) -> Result<(), DiffError> {
-        self.last = self.cell(pages.usable())?.map(|c| c.rowid);
-        self.i += 1;
-        self.settle(pages)
     }
 }
