@@ -2,11 +2,16 @@
 //!
 //! Both work as any application does, with an ordinary connection; nothing here knows of Graft.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
+use super::capture::{ScanChunk, ScanOptions, scan};
 use super::error::DatabaseError;
 
 /// Creates the record shop at `path`, where nothing may be yet; about 90 KiB.
@@ -19,36 +24,86 @@ pub fn create(path: &Path) -> Result<(), DatabaseError> {
     db.execute_batch(SHOP).map_err(failed)
 }
 
+/// Copies a database as one read transaction sees it, to a path where nothing may be yet; returns its bytes.
+pub fn copy(from: &Path, to: &Path, busy_timeout: Duration) -> Result<u64, DatabaseError> {
+    let failed = |source| DatabaseError::Io { path: to.into(), source };
+    let mut file = File::create_new(to).map_err(failed)?;
+    let (mut byte_len, mut written) = (0, Ok(()));
+    let options = ScanOptions { busy_timeout, on_wait: &|_| {} };
+    scan(from, &options, &mut |chunk| {
+        match chunk {
+            ScanChunk::Start { byte_len: n, .. } => byte_len = n,
+            ScanChunk::Pages { bytes, .. } => written = file.write_all(bytes),
+        }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    // The last page was padded.
+    written.and_then(|()| file.set_len(byte_len)).map_err(failed)?;
+    Ok(byte_len)
+}
+
+/// A program that works with a database: a connection that stays open.
+pub struct App {
+    db: Connection,
+    path: PathBuf,
+}
+
+impl App {
+    /// Connects to an existing database.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DatabaseError> {
+        let failed = |e| DatabaseError::sqlite(path, e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(failed)?;
+        db.busy_timeout(busy_timeout).map_err(failed)?;
+        Ok(Self { db, path: path.into() })
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> DatabaseError {
+        DatabaseError::sqlite(&self.path, error)
+    }
+
+    /// Runs statements in one transaction; returns how many rows changed.
+    pub fn execute(&mut self, sql: &str) -> Result<u64, DatabaseError> {
+        let before = self.db.total_changes();
+        let run = |db: &mut Connection| {
+            let tx = db.transaction()?;
+            tx.execute_batch(sql)?;
+            tx.commit()
+        };
+        run(&mut self.db).map_err(|e| self.failed(e))?;
+        Ok(self.db.total_changes() - before)
+    }
+
+    /// Runs a query and returns its rows as text, `NULL` for what is absent.
+    pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, DatabaseError> {
+        let run = || {
+            let mut statement = self.db.prepare(sql)?;
+            let columns = statement.column_count();
+            let rows = statement.query_map([], |row| (0..columns).map(|i| Ok(text(row.get_ref(i)?))).collect())?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        run().map_err(|e| self.failed(e))
+    }
+}
+
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(n) => n.to_string(),
+        ValueRef::Real(x) => x.to_string(),
+        ValueRef::Text(t) => String::from_utf8_lossy(t).into_owned(),
+        ValueRef::Blob(b) => format!("{} bytes", b.len()),
+    }
+}
+
 /// Runs statements on an existing database in one transaction, as another program would; returns how many rows changed.
 pub fn execute(path: &Path, sql: &str, busy_timeout: Duration) -> Result<u64, DatabaseError> {
-    let failed = |e| DatabaseError::sqlite(path, e);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
-    db.busy_timeout(busy_timeout).map_err(failed)?;
-    let before = db.total_changes();
-    let tx = db.transaction().map_err(failed)?;
-    tx.execute_batch(sql).map_err(failed)?;
-    tx.commit().map_err(failed)?;
-    Ok(db.total_changes() - before)
+    App::open(path, busy_timeout)?.execute(sql)
 }
 
 /// Runs a query on an existing database and returns its rows as text, `NULL` for what is absent.
 pub fn query(path: &Path, sql: &str) -> Result<Vec<Vec<String>>, DatabaseError> {
-    let failed = |e| DatabaseError::sqlite(path, e);
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
-    let mut statement = db.prepare(sql).map_err(failed)?;
-    let columns = statement.column_count();
-    let cell = |row: &rusqlite::Row<'_>, i: usize| -> rusqlite::Result<String> {
-        Ok(match row.get_ref(i)? {
-            rusqlite::types::ValueRef::Null => "NULL".to_owned(),
-            rusqlite::types::ValueRef::Integer(n) => n.to_string(),
-            rusqlite::types::ValueRef::Real(x) => x.to_string(),
-            rusqlite::types::ValueRef::Text(t) => String::from_utf8_lossy(t).into_owned(),
-            rusqlite::types::ValueRef::Blob(b) => format!("{} bytes", b.len()),
-        })
-    };
-    let rows = statement.query_map([], |row| (0..columns).map(|i| cell(row, i)).collect()).map_err(failed)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    App::open(path, Duration::ZERO)?.query(sql)
 }
 
 /// Artists, albums, tracks, customers and two years of orders, the same at every run.
@@ -140,6 +195,22 @@ mod tests {
             "40 400 1200"
         );
         assert!(create(&a).is_err(), "an existing file is left alone");
+    }
+
+    #[test]
+    fn a_copy_holds_what_a_connection_left_in_the_wal() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let (path, copied) = (dir.path().join("a.db"), dir.path().join("b.db"));
+        create(&path).expect("create");
+        copy(&path, &copied, Duration::ZERO).expect("copy");
+        assert_eq!(std::fs::read(&path).expect("read"), std::fs::read(&copied).expect("read"));
+        std::fs::remove_file(&copied).expect("remove");
+        let mut app = App::open(&path, Duration::ZERO).expect("open");
+        assert_eq!(app.query("PRAGMA journal_mode = wal").expect("switch"), [["wal"]]);
+        assert_eq!(app.execute("UPDATE artist SET name = 'Nobody' WHERE id = 1").expect("run"), 1);
+        copy(&path, &copied, Duration::ZERO).expect("copy");
+        assert_eq!(query(&copied, "SELECT name FROM artist WHERE id = 1").expect("query"), [["Nobody"]]);
+        assert!(copy(&path, &copied, Duration::ZERO).is_err(), "an existing file is left alone");
     }
 
     #[test]

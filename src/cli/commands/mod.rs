@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod commit;
 pub mod completions;
 pub mod config;
+pub mod demo;
 pub mod diff;
 pub mod export;
 pub mod fsck;
@@ -33,7 +34,7 @@ pub type Outcome = Result<u8, Failure>;
 
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Start", &["init", "config"]),
+    ("Start", &["init", "config", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
     ("See what changed", &["log", "show", "diff"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
@@ -63,6 +64,7 @@ pub enum Command {
     CatFile(cat_file::Args),
     Config(config::Args),
     Fsck(fsck::Args),
+    Demo(demo::Args),
     Completions(completions::Args),
     Help(help::Args),
 }
@@ -88,6 +90,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::CatFile(args) => cat_file::run(args, ctx),
         Command::Config(args) => config::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
+        Command::Demo(args) => demo::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),
         Command::Help(args) => help::run(args, ctx),
     }
