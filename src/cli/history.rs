@@ -1,9 +1,12 @@
 //! What `log` and `show` have in common: the options that say how commits look, and the writer that follows them.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use super::context::Context;
+use super::diff::{self, View};
 use super::error::Failure;
+use super::output::Output;
 use super::render::change;
 use super::render::date::DateFormat;
 use super::render::pretty::{self, Decoration, Format, Look, Shown};
@@ -11,6 +14,7 @@ use super::render::view;
 use super::revs;
 use super::style::Theme;
 use crate::model::{Commit, ObjectId, ObjectKind, RefName};
+use crate::repo::diff::FileDiff;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::Pathspecs;
 use crate::repo::refs::Head;
@@ -50,6 +54,10 @@ pub struct LookArgs {
     /// Show no refs.
     #[arg(long)]
     pub no_decorate: bool,
+
+    /// Show what every commit changed, in rows: as 'graft diff' does.
+    #[arg(short, long, group = "files")]
+    pub patch: bool,
 
     /// Show how much of each file every commit changed.
     #[arg(long, group = "files")]
@@ -112,6 +120,8 @@ pub struct Writer<'r> {
     repo: &'r Repository,
     format: Format,
     files: Files,
+    /// Whether the rows that differ are shown.
+    patch: bool,
     /// Whether merges are compared with their first parent.
     merges: bool,
     only: Pathspecs,
@@ -145,7 +155,8 @@ impl<'r> Writer<'r> {
         let wants_refs = decorate != Decorate::No || ctx.out.json || matches!(format, Format::Pattern(..));
         Ok(Self {
             repo,
-            files: args.files(otherwise.0),
+            files: if args.patch { Files::None } else { args.files(otherwise.0) },
+            patch: args.patch,
             merges: otherwise.1,
             only,
             refs: if wants_refs { refs_by_commit(repo)? } else { HashMap::new() },
@@ -189,6 +200,30 @@ impl<'r> Writer<'r> {
             text.push('\n');
         }
         Ok(text + &files)
+    }
+
+    /// Writes what a commit changed in rows, if that was asked for.
+    pub fn patch(&self, id: ObjectId, commit: &Commit, ctx: &mut Context) -> Result<(), Failure> {
+        if !self.patch || commit.parents.len() > 1 && !self.merges {
+            return Ok(());
+        }
+        let files: Vec<FileDiff> = self.changes(&id)?.into_iter().map(FileDiff::stored).collect();
+        if !ctx.out.json && !files.is_empty() && !matches!(self.format, Format::Oneline) {
+            ctx.out.write_all(b"\n")?;
+        }
+        let format = if ctx.out.json { diff::Format::Json } else { diff::Format::Patch };
+        diff::show(ctx, &files, &|file, options| self.repo.open_diff(file, options), &View::whole(format))?;
+        Ok(())
+    }
+
+    /// Returns the text of a commit and, below it, what it changed in rows.
+    pub fn whole_text(&self, id: ObjectId, commit: &Commit, ctx: &mut Context) -> Result<String, Failure> {
+        let text = self.text(id, commit)?;
+        let memory = Output::memory_with(ctx.out.theme);
+        let out = std::mem::replace(&mut ctx.out, memory);
+        let written = self.patch(id, commit, ctx);
+        let patch = std::mem::replace(&mut ctx.out, out).into_text();
+        written.map(|()| text + &patch)
     }
 
     /// Returns what stands between two commits.

@@ -49,6 +49,11 @@ impl Output {
         }
     }
 
+    /// As [`Output::memory`], in colour.
+    pub fn memory_with(theme: Theme) -> Self {
+        Self { theme, ..Self::memory() }
+    }
+
     /// Returns what was gathered in memory; empty for other outputs.
     pub fn into_text(self) -> String {
         match self.sink {

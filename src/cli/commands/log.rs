@@ -208,12 +208,14 @@ fn list(walk: Walk<'_>, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
         let WalkEntry { id, commit, .. } = entry?;
         if ctx.out.json {
             writer.json(id, &commit, "log/1", &mut ctx.out)?;
+            writer.patch(id, &commit, ctx)?;
             continue;
         }
         let between = if first { "" } else { writer.separator() };
         first = false;
         let text = writer.text(id, &commit)?;
         ctx.out.write_all(format!("{between}{text}").as_bytes())?;
+        writer.patch(id, &commit, ctx)?;
     }
     Ok(exit::DONE)
 }
@@ -230,7 +232,7 @@ fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> 
         }
         let parents: Vec<ObjectId> = parents.into_iter().filter(|p| shown.contains(p)).collect();
         let mut rows = graph.commit(id, &parents);
-        let text = writer.text(id, &commit)?;
+        let text = writer.whole_text(id, &commit, ctx)?;
         let mut lines = text.lines();
         // The commit's own mark is there even if its text is empty.
         let first = lines.next().unwrap_or("");

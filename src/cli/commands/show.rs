@@ -31,7 +31,7 @@ use crate::store::read_page;
 #[derive(clap::Args, Debug)]
 #[command(
     override_usage = "graft show [OPTIONS] [REV]... [-- <PATH>...]",
-    after_help = "Examples:\n  graft show\n  graft show HEAD~2\n  graft show HEAD:app.db\n  graft show v1 -- data/"
+    after_help = "Examples:\n  graft show\n  graft show -p HEAD~2\n  graft show HEAD:app.db\n  graft show v1 -- data/"
 )]
 pub struct Args {
     /// How commits look.
@@ -100,6 +100,7 @@ fn one(
                 true => writer.json(id, &commit, "show-commit/1", &mut ctx.out)?,
                 false => ctx.out.write_all(writer.text(id, &commit)?.as_bytes())?,
             }
+            writer.patch(id, &commit, ctx)?;
         }
         ObjectKind::Tag => {
             let tag = repo.tag(&id).map_err(RepoError::from)?;

@@ -77,6 +77,19 @@ pub struct View {
 }
 
 impl View {
+    /// Shows everything, seen from the top of the worktree.
+    pub fn whole(format: Format) -> Self {
+        Self {
+            format,
+            tables: None,
+            filter: Filter::default(),
+            condition: None,
+            limit: None,
+            options: DiffOptions::default(),
+            from: String::new(),
+        }
+    }
+
     /// Tells whether only some tables or rows are wanted.
     fn is_narrowed(&self) -> bool {
         self.tables.is_some() || self.condition.is_some() || self.filter != Filter::default()

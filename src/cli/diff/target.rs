@@ -1,6 +1,5 @@
 //! Which two states `graft diff` is asked to compare: revisions and paths as typed.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::{Failure, exit};
@@ -9,7 +8,7 @@ use crate::model::{ObjectId, ObjectKind};
 use crate::repo::diff::{DiffRequest, FileDiff, FileDiffError, Target, snapshots};
 use crate::repo::objects::ObjectReader;
 
-use crate::repo::walk::WalkOptions;
+use crate::repo::walk::merge_bases;
 use crate::repo::{RepoError, Repository};
 
 /// What is to be compared.
@@ -86,25 +85,11 @@ fn ends(repo: &Repository, range: &str) -> Result<(ObjectId, ObjectId), Failure>
         return Ok((or_head(old)?, or_head(new)?));
     };
     let (a, b) = (or_head(old)?, or_head(new)?);
-    match merge_base(repo, a, b)? {
-        Some(base) => Ok((base, b)),
+    match merge_bases(repo, a, &[b]).map_err(RepoError::from)?.first() {
+        Some(base) => Ok((*base, b)),
         None => Err(Failure::new(format!("'{range}': the two have no commit in common"))
             .help(format!("'{}' compares them with each other", range.replacen("...", "..", 1)))),
     }
-}
-
-/// Returns the newest commit that both come from.
-fn merge_base(repo: &Repository, a: ObjectId, b: ObjectId) -> Result<Option<ObjectId>, Failure> {
-    let history = |tip| WalkOptions { tips: vec![tip], topological: true, ..WalkOptions::default() };
-    let of_a: HashSet<ObjectId> = repo.walk(history(a))?.map(|e| e.map(|e| e.id)).collect::<Result<_, _>>()?;
-    // No commit comes before one that descends from it: the first that both have has no descendant that both have.
-    for entry in repo.walk(history(b))? {
-        let id = entry?.id;
-        if of_a.contains(&id) {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
 }
 
 /// Explains a word that is neither a revision nor a tracked file.

@@ -174,7 +174,8 @@ impl Repository {
 }
 
 impl FileDiff {
-    fn stored(change: FileChange) -> Self {
+    /// Describes a change between two stored states.
+    pub fn stored(change: FileChange) -> Self {
         let side = |id: Option<ObjectId>| id.map_or(Side::Absent, Side::Stored);
         Self { old: side(change.old), new: side(change.new), change }
     }
