@@ -13,9 +13,12 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::render::size::count;
 use crate::repo::RepoError;
-use crate::sqlite::sample;
+use crate::sqlite::{DatabaseError, sample};
 use stage::Stage;
 use tour::Script;
+
+/// What to do about a file that the tour cannot use.
+const OTHERWISE: &str = "name an SQLite database, or none for the built-in one";
 
 /// Take a tour: every step on a real database, in a scratch folder.
 ///
@@ -80,9 +83,11 @@ fn prepare(file: Option<&Path>, dir: &Path, ctx: &Context) -> Result<Script, Fai
     let busy_timeout = ctx.settings().busy_timeout;
     let source = ctx.resolve(file);
     if !source.is_file() {
-        return Err(Failure::new(format!("'{}' is not a file", file.display()))
-            .help("name a database, or none for the built-in one"));
+        return Err(Failure::new(format!("'{}' is not a file", file.display())).help(OTHERWISE));
     }
-    sample::copy(&source, &to, busy_timeout).map_err(RepoError::Database)?;
+    sample::copy(&source, &to, busy_timeout).map_err(|e| match e {
+        DatabaseError::NotADatabase { .. } | DatabaseError::Empty { .. } => Failure::new(e.to_string()).help(OTHERWISE),
+        other => RepoError::Database(other).into(),
+    })?;
     Script::for_copy(&to, name, busy_timeout)
 }
