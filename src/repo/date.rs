@@ -17,6 +17,11 @@ pub fn parse(text: &str, now: i64) -> Result<(i64, i32), DateError> {
     parsed.ok_or_else(|| DateError(text.to_owned()))
 }
 
+/// Returns the moment that people mean by a text, Unix seconds.
+pub fn approximate(text: &str, now: i64) -> Result<i64, DateError> {
+    parse(text, now).map(|(seconds, _)| seconds)
+}
+
 /// Returns the local time zone's offset at a time, in minutes east of UTC.
 pub fn local_offset(unix_seconds: i64) -> i32 {
     let time = Timestamp::from_second(unix_seconds).unwrap_or(Timestamp::UNIX_EPOCH);

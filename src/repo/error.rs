@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::index::IndexError;
 use super::objects::ReadError;
 use super::refs::RefError;
+use super::revspec::RevError;
 use crate::model::object::ObjectError;
 use crate::model::{RepoPath, SourceError};
 use crate::sqlite::error::DatabaseError;
@@ -80,6 +81,9 @@ pub enum RepoError {
     /// Comparing files.
     #[error(transparent)]
     Diff(#[from] super::diff::FileDiffError),
+    /// A revision that names nothing.
+    #[error(transparent)]
+    Rev(RevError),
     /// Writing a state elsewhere.
     #[error(transparent)]
     Export(#[from] super::export::ExportError),
@@ -126,6 +130,20 @@ impl RepoError {
             Self::Read(ReadError::Missing(_) | ReadError::Object(_)) | Self::Object(_) => true,
             Self::Read(ReadError::Store { source, .. }) => source.downcast_ref().is_some_and(store_damage),
             _ => false,
+        }
+    }
+}
+
+/// What failed below a revision counts as that, not as a revision that names nothing.
+impl From<RevError> for RepoError {
+    fn from(error: RevError) -> Self {
+        match error {
+            RevError::Read(e) => Self::Read(e),
+            RevError::Ref(e) => Self::Ref(e),
+            RevError::Reflog(e) => Self::Ref(e.into()),
+            RevError::Index(e) => Self::Index(e),
+            RevError::Path(e) => Self::Pathspec(e),
+            other => Self::Rev(other),
         }
     }
 }

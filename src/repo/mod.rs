@@ -29,6 +29,7 @@ pub mod pending;
 pub mod reflog;
 pub mod refs;
 pub mod remove;
+pub mod revspec;
 pub mod staging;
 pub mod status;
 #[cfg(test)]

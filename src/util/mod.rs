@@ -3,4 +3,5 @@
 pub mod fs;
 pub mod interrupt;
 pub mod lock;
+pub mod nearest;
 pub mod random;

@@ -129,6 +129,7 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Pathspec(e) => pathspec(e),
         RepoError::Untrackable(e) => untrackable(e),
         RepoError::Remove(e) => remove(e),
+        RepoError::Rev(e) => super::revision::help(e),
         RepoError::Export(ExportError::Exists(_)) => text("overwrite it with --force, or choose another name"),
         RepoError::Export(ExportError::IsFolder(_)) => text("name a file in it"),
         RepoError::Diff(e) => file_diff(e),

@@ -1,0 +1,56 @@
+//! What to do about a revision that names nothing, or too much.
+
+use super::Failure;
+use crate::cli::render::date::DateFormat;
+use crate::repo::RepoError;
+use crate::repo::revspec::{Candidate, RevError};
+
+/// How many candidates of an ambiguous id are listed.
+const LISTED: usize = 10;
+
+impl From<RevError> for Failure {
+    fn from(error: RevError) -> Self {
+        RepoError::from(error).into()
+    }
+}
+
+/// Returns what helps against an error.
+pub(super) fn help(error: &RevError) -> Option<String> {
+    let help = match error {
+        RevError::Unknown { near: Some(near), .. } => format!("did you mean '{near}'?"),
+        RevError::Unknown { .. } | RevError::NoMessage(_) => "'graft log --oneline --all' lists commits".to_owned(),
+        RevError::Unborn { .. } => "make the first one with 'graft commit'".to_owned(),
+        RevError::Ambiguous { candidates, .. } => listed(candidates),
+        RevError::NoPath { rev, near: Some(near), .. } => format!("did you mean '{rev}:{near}'?"),
+        RevError::NoPath { rev, .. } => format!("'graft ls-tree -r {rev}' lists the files"),
+        RevError::Folder { rev, path } if rev.is_empty() => format!("'graft ls-files {path}' lists the files in it"),
+        RevError::Folder { rev, path } => format!("'graft ls-tree -r {rev} {path}' lists the files in it"),
+        RevError::NotInIndex { near: Some(near), .. } => format!("did you mean ':{near}'?"),
+        RevError::NotInIndex { .. } => "'graft ls-files' lists the files".to_owned(),
+        RevError::NoStage { path, .. } => format!("':{path}' names it"),
+        RevError::NoBranch(_) => "'graft branch' lists the branches".to_owned(),
+        RevError::NoUpstream(branch) | RevError::UpstreamGone { branch, .. } => {
+            format!("'graft branch --set-upstream-to=<upstream> {branch}' sets it")
+        }
+        RevError::Date(_) => "as in '@{yesterday}', '@{2 hours ago}', '@{2026-11-21 14:30}'".to_owned(),
+        _ => return None,
+    };
+    Some(help)
+}
+
+fn listed(candidates: &[Candidate]) -> String {
+    let mut text = "it may be one of".to_owned();
+    for candidate in candidates.iter().take(LISTED) {
+        text += &format!("\n  {} {}", candidate.short, candidate.kind);
+        if let Some((time, offset)) = candidate.time {
+            text += &format!(" {}", DateFormat::SHORT.render(time, offset, &jiff::Zoned::now()));
+        }
+        if let Some(title) = &candidate.title {
+            text += &format!(" {title}");
+        }
+    }
+    if candidates.len() > LISTED {
+        text += &format!("\n  … and {} more", candidates.len() - LISTED);
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! Revspecs: what people type to name a commit, a file in one, or a set of commits, resolved as Git does.
+//!
+//! A name is looked up as a ref, by [`names`]' rules, before it is taken for an abbreviated id; 64 digits are always an id. An
+//! abbreviation that fits several objects is settled by the kind that its place calls for (a commit before `~`, …).
+
+mod abbrev;
+mod error;
+mod message;
+mod names;
+mod parse;
+mod reflog;
+mod resolve;
+mod set;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+pub use error::{Candidate, RevError, RevWarning};
+pub use set::{Range, RevItem, RevSet};
+
+use super::config::Config;
+use super::monitor::Monitor;
+use super::objects::ObjectReader;
+use super::refs::RefStore;
+use super::{Repository, now_ns};
+use crate::model::ObjectId;
+
+/// Resolves the revisions of one repository.
+pub struct Resolver<'a> {
+    objects: &'a dyn ObjectReader,
+    refs: &'a RefStore,
+    config: &'a Config,
+    /// The repository folder, with the index in it.
+    dir: &'a Path,
+    /// The top of the worktree, and where the user stands in it.
+    top: &'a Path,
+    cwd: &'a Path,
+    /// Unix seconds.
+    now: i64,
+    monitor: &'a dyn Monitor,
+    /// What was said already.
+    said: RefCell<Vec<RevWarning>>,
+}
+
+/// What kind of object a place calls for; settles which of several objects an abbreviated id means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any object.
+    Object,
+    /// A commit, or a tag that leads to one.
+    Commitish,
+    /// A tree, or what leads to one.
+    Treeish,
+    /// A commit itself.
+    Commit,
+}
+
+impl Repository {
+    /// Returns the resolver for a user who stands in `cwd`. Warnings go to the monitor.
+    pub fn resolver<'a>(&'a self, cwd: &'a Path) -> Resolver<'a> {
+        Resolver {
+            objects: self,
+            refs: self.refs(),
+            config: self.config(),
+            dir: self.dir(),
+            top: self.top(),
+            cwd,
+            now: now_ns() / 1_000_000_000,
+            monitor: self.monitor(),
+            said: RefCell::default(),
+        }
+    }
+
+    /// Abbreviates an id as far as it stays unique, to `core.abbrev` digits at least (7 if not set).
+    pub fn abbreviate(&self, id: &ObjectId) -> String {
+        self.resolver(self.top()).abbreviate(id, None)
+    }
+}
+
+impl Resolver<'_> {
+    /// Tells the user something, once.
+    fn warn(&self, warning: RevWarning) {
+        if !self.said.borrow().contains(&warning) {
+            self.monitor.notice(&warning.to_string());
+            self.said.borrow_mut().push(warning);
+        }
+    }
+}
