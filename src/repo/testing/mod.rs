@@ -97,13 +97,18 @@ impl TestGit {
     /// Runs Git with a text on its standard input; it must succeed. Returns its whole output.
     pub fn feed(&self, args: &[&str], input: &str) -> Vec<u8> {
         let mut command = self.command(args);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git is installed");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("git is installed");
         let mut stdin = child.stdin.take().unwrap();
         let output = std::thread::scope(|scope| {
             scope.spawn(move || stdin.write_all(input.as_bytes()));
             child.wait_with_output().unwrap()
         });
-        assert!(output.status.success(), "git {args:?}");
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 

@@ -1,0 +1,524 @@
+//! Tests of revspecs: Git resolves the same texts on the same refs, reflogs and objects, and must agree.
+
+use std::fs;
+use std::sync::Mutex;
+
+use super::*;
+use crate::model::{FileKind, ObjectKind, Signature, VolumeId};
+use crate::repo::index::{Index, IndexEntry};
+use crate::repo::monitor::Silent;
+use crate::repo::reflog::ReflogEntry;
+use crate::repo::testing::{GitObjects, History, Random, TestGit};
+use crate::util::lock::FileLock;
+
+/// Long after the last commit of a history.
+const NOW: i64 = 1_700_500_000;
+
+/// A Git repository with all kinds of refs, which we read as it lies there; only the index is a file of our own.
+struct Fixture {
+    history: History,
+    refs: RefStore,
+    config: Config,
+    own: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn random(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut history = History::random(seed, 24);
+        history.git.set_now(NOW);
+        let git = &history.git;
+        let tag = |name: &str, of: ObjectId, kind: &str| {
+            let text = format!("object {of}\ntype {kind}\ntag {name}\ntagger A <a@b.c> {NOW} +0000\n\nabout {name}\n");
+            let id = String::from_utf8(git.feed(&["mktag"], &text)).unwrap();
+            ObjectId::from_hex(id.trim()).unwrap()
+        };
+        let commit = history.pick(&mut random);
+        let tree = history.objects.commit(&commit).unwrap().tree;
+        let v2 = tag("v2", history.pick(&mut random), "commit");
+        let tags =
+            [("v2", v2), ("vv", tag("vv", v2, "tag")), ("treetag", tag("treetag", tree, "tree")), ("v1", commit)];
+        let write = |name: &str, text: &str| {
+            let path = git.top().join(".git").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for (name, id) in tags {
+            write(&format!("refs/tags/{name}"), &format!("{id}\n"));
+        }
+        write("refs/tags/both", &format!("{}\n", history.pick(&mut random)));
+        write("refs/remotes/origin/HEAD", "ref: refs/remotes/origin/main\n");
+        for name in ["heads/main", "heads/dev", "heads/feature/x", "heads/a@b", "heads/both", "remotes/origin/main"] {
+            let (line, last) = reflog(&history, &mut random, 1_700_000_000, |_| "commit: x".into());
+            write(&format!("refs/{name}"), &format!("{last}\n"));
+            if name != "heads/both" {
+                write(&format!("logs/refs/{name}"), &line);
+            }
+        }
+        let places = ["main", "dev", "feature/x", "gone", &commit.to_string()];
+        let switch =
+            |random: &mut Random| format!("checkout: moving from {} to {}", random.pick(&places), random.pick(&places));
+        let (log, last) = reflog(&history, &mut random, 1_700_100_000, switch);
+        write("logs/HEAD", &log);
+        let head = if seed % 4 == 3 { format!("{last}\n") } else { "ref: refs/heads/main\n".to_owned() };
+        write("HEAD", &head);
+        let config = "[remote \"origin\"]\nurl = x\nfetch = +refs/heads/*:refs/remotes/origin/*\n[branch \"main\"]\nremote = \
+                      origin\nmerge = refs/heads/main\n[branch \"dev\"]\nremote = .\nmerge = refs/heads/feature/x\n[branch \
+                      \"a@b\"]\nremote = origin\nmerge = refs/heads/gone\n";
+        git.feed(&["read-tree", &tree.to_string()], "");
+        let path = git.top().join(".git/config");
+        write("config", &(fs::read_to_string(path).unwrap() + config));
+        fs::create_dir(git.top().join("d")).unwrap();
+        history.objects = GitObjects::load(&history.git);
+        let own = tempfile::tempdir().unwrap();
+        fs::create_dir(own.path().join("tmp")).unwrap();
+        let lock = FileLock::acquire(&own.path().join("lock"), std::time::Duration::ZERO, &|_| ()).unwrap();
+        let mut index = Index::default();
+        index.extend(history.objects.tree(&tree).unwrap().entries().iter().map(|e| IndexEntry {
+            path: e.path.clone(),
+            mode: e.mode,
+            snapshot: e.snapshot,
+            volume: VolumeId::new(1, [3; 9]),
+            kind: FileKind::Opaque,
+            byte_len: 1,
+            fingerprint: None,
+        }));
+        index.save(own.path(), &lock).unwrap();
+        let ours = [
+            "branch.main.remote=origin",
+            "branch.main.merge=refs/heads/main",
+            "branch.dev.remote=.",
+            "branch.dev.merge=refs/heads/feature/x",
+            "branch.a@b.remote=origin",
+            "branch.a@b.merge=refs/heads/gone",
+        ];
+        let overrides = ours.iter().map(|text| (*text).to_owned()).collect();
+        let config = Config::load(&crate::repo::config::Sources { overrides, ..Default::default() }).unwrap();
+        Self { refs: RefStore::new(&history.git.top().join(".git")), history, config, own }
+    }
+
+    fn with<T>(&self, monitor: &dyn Monitor, ask: impl FnOnce(&Resolver<'_>) -> T) -> T {
+        let cwd = self.history.git.top().join("d");
+        ask(&Resolver {
+            objects: &self.history.objects,
+            refs: &self.refs,
+            config: &self.config,
+            dir: self.own.path(),
+            top: self.history.git.top(),
+            cwd: &cwd,
+            now: NOW,
+            monitor,
+            said: RefCell::default(),
+        })
+    }
+
+    fn id(&self, text: &str) -> Result<ObjectId, RevError> {
+        self.with(&Silent, |revs| revs.object(text))
+    }
+
+    fn git(&self, args: &[&str]) -> Result<String, String> {
+        in_folder(&self.history.git, args)
+    }
+}
+
+fn in_folder(git: &TestGit, args: &[&str]) -> Result<String, String> {
+    let output = git.command(args).current_dir(git.top().join("d")).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+/// Makes up a reflog whose entries are hours apart, and returns it with the last value.
+fn reflog(
+    history: &History,
+    random: &mut Random,
+    start: i64,
+    message: impl Fn(&mut Random) -> String,
+) -> (String, ObjectId) {
+    let (mut text, mut old, mut time) = (String::new(), None, start);
+    for _ in 0..2 + random.below(6) {
+        let new = Some(history.pick(random));
+        time += 60 * (1 + random.below(1000) as i64);
+        let who = Signature { name: "A".into(), email: "a@b.c".into(), time, offset: 60 };
+        text += &ReflogEntry { old, new, who, message: message(random) }.to_line();
+        old = new;
+    }
+    (text, old.unwrap())
+}
+
+/// Makes up a revision; about two of three name something.
+fn spec(random: &mut Random, fixture: &Fixture) -> String {
+    let names = [
+        "HEAD",
+        "@",
+        "main",
+        "dev",
+        "feature/x",
+        "a@b",
+        "heads/main",
+        "refs/heads/dev",
+        "v1",
+        "v2",
+        "vv",
+        "treetag",
+        "both",
+        "tags/v2",
+        "origin/main",
+        "origin",
+        "remotes/origin/main",
+        "nope",
+        "v1-3-gabcdef0",
+    ];
+    let marked = [
+        "@{-1}",
+        "@{-2}",
+        "@{-3}",
+        "@{-9}",
+        "@{u}",
+        "main@{upstream}",
+        "dev@{U}",
+        "a@b@{u}",
+        "v1@{u}",
+        "@{-1}@{u}",
+        "@@{u}",
+        "@{0}",
+        "@{1}",
+        "@@{1}",
+        "main@{2}",
+        "HEAD@{3}",
+        "dev@{9}",
+        "both@{0}",
+        "main@{u}@{1}",
+        "@{-1}@{1}",
+        "@{1700050000}",
+        "main@{1700003000}",
+        "feature/x@{@1700020000 +0000}",
+        "dev@{2023-11-14 23:00:00 +0000}",
+        "main@{soonish}",
+        "origin/main@{1}",
+        "v1@{1}",
+        "@{}",
+        "@{2}^",
+        "main@{1699000000}",
+    ];
+    let suffixes = [
+        "^",
+        "^2",
+        "^3",
+        "^0",
+        "~",
+        "~0",
+        "~2",
+        "~5",
+        "^^",
+        "^{}",
+        "^{commit}",
+        "^{tree}",
+        "^{tag}",
+        "^{blob}",
+        "^{object}",
+        "^{/fix}",
+        "^{/!-ad}",
+        "^{/^Fix}",
+        "^{/body 1}",
+        "^{/x:y}",
+        "^{nope}",
+        "^{/}",
+        "^{/drop.*body}",
+        "~1^2~1",
+    ];
+    let paths = [":a", ":b", ":d/c", ":nope", ":./c", ":../a", ":../../a", ":"];
+    let whole = [":/nothing", ":/!x", ":a", ":0:b", ":1:a", ":./c", ":../b", ":d/e", ":nope", ""];
+    let mut text = match random.below(20) {
+        0..2 => return random.pick(&whole).to_owned(),
+        2..10 => random.pick(&names).to_owned(),
+        10..16 => random.pick(&marked).to_owned(),
+        _ => {
+            let all: Vec<(ObjectId, ObjectKind)> = fixture.history.objects.all().collect();
+            let id = random.pick(&all).0;
+            match random.below(6) {
+                0 => id.to_string(),
+                1 => format!("x-1-g{}", id.to_hex_with_len(9)),
+                2 => id.to_hex_with_len(10).to_uppercase(),
+                _ => id.to_hex_with_len(4 + random.below(8)),
+            }
+        }
+    };
+    for _ in 0..[0, 0, 1, 1, 1, 2, 3][random.below(7)] {
+        text += random.pick(&suffixes);
+    }
+    if random.below(5) == 0 {
+        text += random.pick(&paths);
+    }
+    text
+}
+
+#[test]
+fn single_revisions_agree_with_git() {
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..60 {
+        let fixture = Fixture::random(seed);
+        let mut random = Random(seed + 1000);
+        let (mut input, mut wanted) = (String::new(), Vec::new());
+        for _ in 0..60 {
+            let text = spec(&mut random, &fixture);
+            match fixture.id(&text) {
+                Ok(id) => {
+                    input += &format!("{text}\n");
+                    wanted.push((text, id.to_string()));
+                }
+                // A folder has an id in Git.
+                Err(RevError::Folder { .. }) => {}
+                // Git takes all that stands between the first and the last brace for a date.
+                Err(_) if text.contains("@{") && text.contains("^{") => {}
+                Err(error) => {
+                    bad += 1;
+                    if bad % 4 == 0 {
+                        let theirs = fixture.git(&["rev-parse", "--verify", &text]);
+                        assert!(theirs.is_err(), "seed {seed}: {text}: {error}, but Git says {theirs:?}");
+                    }
+                }
+            }
+        }
+        good += wanted.len();
+        let git = &fixture.history.git;
+        let mut command = git.command(&["cat-file", "--batch-check=%(objectname)"]);
+        fs::write(git.top().join("specs"), input).unwrap();
+        let specs = fs::File::open(git.top().join("specs")).unwrap();
+        let output = command.current_dir(git.top().join("d")).stdin(specs).output().unwrap();
+        let theirs = String::from_utf8(output.stdout).unwrap();
+        let mut theirs = theirs.lines();
+        for (text, ours) in &wanted {
+            let said = theirs.next().unwrap_or("nothing");
+            assert_eq!(ours, said, "seed {seed}: {text}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    assert!(good > 1500 && bad > 500, "{good} name something, {bad} do not");
+}
+
+/// Git 2.47 took the oldest ref first (later versions do not), so its log says which commit is the newest.
+#[test]
+fn the_newest_commit_with_a_message_is_found() {
+    type Test = fn(&str) -> bool;
+    let searches: [(&str, Test); 4] = [
+        (":/fix", |m| m.contains("fix")),
+        (":/!-a", |m| !m.contains('a')),
+        (":/^drop", |m| m.starts_with("drop")),
+        (":/p.*body", |m| m.split_once('p').is_some_and(|(_, rest)| rest.contains("body"))),
+    ];
+    for seed in 0..12 {
+        let fixture = Fixture::random(seed);
+        let log = fixture.git(&["log", "--all", "--format=%H%x00%B%x01"]).unwrap();
+        let commits: Vec<(&str, &str)> = log.split('\x01').filter_map(|c| c.trim_start().split_once('\0')).collect();
+        for (text, fits) in searches {
+            let wanted = commits.iter().find(|(_, message)| fits(message)).map(|(id, _)| (*id).to_owned());
+            assert_eq!(fixture.id(text).ok().map(|id| id.to_string()), wanted, "seed {seed}: {text}");
+        }
+    }
+}
+
+#[test]
+fn sets_agree_with_git() {
+    let mut good = 0;
+    for seed in 100..150 {
+        let fixture = Fixture::random(seed);
+        let mut random = Random(seed);
+        for _ in 0..8 {
+            let ends = ["HEAD", "main", "dev~1", "v2", "vv", "feature/x", "", "a@b^", "@{1}", "nope", "both~3"];
+            let mut words = Vec::new();
+            for _ in 0..1 + random.below(3) {
+                let (a, b) = (random.pick(&ends), random.pick(&ends));
+                words.push(match random.below(12) {
+                    0..2 => format!("{a}..{b}"),
+                    2..4 => format!("{a}...{b}"),
+                    4 => format!("^{a}"),
+                    5 => "--not".to_owned(),
+                    6 => format!("{a}{}", random.pick(&["^@", "^!", "^-", "^-2", "^-0"])),
+                    7 => random
+                        .pick(&["--branches", "--tags", "--remotes", "--branches=f*", "--glob=heads/feature"])
+                        .into(),
+                    8 => format!("--exclude={}", random.pick(&["main", "*", "v*", "refs/tags/v2"])),
+                    _ => a.to_owned(),
+                });
+            }
+            if words.iter().any(|w| w == "" || w == "..") || words.last().is_some_and(|w| w.starts_with("--exclude")) {
+                continue;
+            }
+            let ours = fixture.with(&Silent, |revs| revs.set(&words));
+            let mut args = vec!["rev-parse"];
+            args.extend(words.iter().map(String::as_str));
+            let theirs = fixture.git(&args);
+            match (ours, theirs) {
+                (Ok(ours), Ok(theirs)) => {
+                    let line = |item: &RevItem| format!("{}{}", if item.exclude { "^" } else { "" }, item.id);
+                    let mut ours: Vec<String> = ours.items.iter().map(line).collect();
+                    let mut theirs: Vec<&str> = theirs.lines().collect();
+                    // Merge bases of one second have no order.
+                    if words.iter().any(|w| w.contains("...")) {
+                        ours.sort();
+                        theirs.sort_unstable();
+                    }
+                    assert_eq!(ours, theirs, "seed {seed}: {words:?}");
+                    good += 1;
+                }
+                (Err(_), Err(_)) => {}
+                (ours, theirs) => panic!("seed {seed}: {words:?}: {ours:?}, but Git says {theirs:?}"),
+            }
+        }
+    }
+    assert!(good > 150, "only {good} sets name something");
+}
+
+/// Listens to what the user is told.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Monitor for Heard {
+    fn notice(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[test]
+fn ambiguous_ids_are_settled_by_what_is_wanted_as_in_git() {
+    let git = TestGit::new();
+    let mut stream = String::new();
+    for n in 0..1200 {
+        let at = 1_700_000_000 + n;
+        stream += &format!("commit refs/heads/main\nmark :{}\ncommitter A <a@b.c> {at} +0000\ndata 2\nm\n", n + 1);
+        stream += &format!("M 100644 inline a\ndata <<E\n{n}\nE\n\n");
+        stream += &format!("tag t{n}\nfrom :{}\ntagger A <a@b.c> {at} +0000\ndata 2\nt\n", n + 1);
+    }
+    git.feed(&["fast-import", "--quiet"], &stream);
+    let objects = GitObjects::load(&git);
+    let refs = RefStore::new(&git.top().join(".git"));
+    let top = git.top();
+    let config = Config::default();
+    let said = RefCell::default();
+    let revs = Resolver {
+        objects: &objects,
+        refs: &refs,
+        config: &config,
+        dir: top,
+        top,
+        cwd: top,
+        now: NOW,
+        monitor: &Silent,
+        said,
+    };
+    let all: Vec<String> = objects.all().map(|(id, _)| id.to_string()).collect();
+    let mut prefixes: Vec<&str> = all.windows(2).filter(|w| w[0][..4] == w[1][..4]).map(|w| &w[0][..4]).collect();
+    prefixes.dedup();
+    assert!(prefixes.len() > 50, "only {} ambiguous prefixes", prefixes.len());
+    let forms = ["", "^0", "^{commit}", "^{tree}", "^{}", "^{object}", "~1", ":a"];
+    let texts: Vec<String> = prefixes.iter().flat_map(|p| forms.map(|form| format!("{p}{form}"))).collect();
+    let theirs = git.feed(&["cat-file", "--batch-check=%(objectname)"], &texts.join("\n"));
+    let theirs = String::from_utf8(theirs).unwrap();
+    let (mut settled, mut listed) = (0, 0);
+    for (text, theirs) in texts.iter().zip(theirs.lines()) {
+        match revs.object(text) {
+            Ok(id) => {
+                assert_eq!(id.to_string(), theirs, "{text}");
+                settled += 1;
+            }
+            Err(error) => {
+                assert!(theirs.ends_with(" missing") || theirs.ends_with(" ambiguous"), "{text}: {error}: {theirs}");
+                let RevError::Ambiguous { candidates, .. } = error else { continue };
+                if listed < 40 {
+                    // The command that wants a commit says which candidates it sees.
+                    let git_says = git.attempt(&["rev-parse", "--verify", text]).unwrap_err();
+                    let theirs: Vec<&str> = git_says
+                        .lines()
+                        .filter_map(|l| l.strip_prefix("hint:   "))
+                        .map(|l| l.split(' ').next().unwrap())
+                        .collect();
+                    let ours: Vec<&str> = candidates.iter().map(|c| c.short.as_str()).collect();
+                    assert_eq!(ours, theirs, "{text}: {git_says}");
+                    listed += 1;
+                }
+            }
+        }
+    }
+    assert!(settled > 50 && listed > 20, "{settled} settled, {listed} listed");
+    for (id, _) in objects.all().take(300) {
+        let short = revs.abbreviate(&id, Some(4));
+        assert_eq!(revs.id(&short).unwrap(), id);
+        assert!(short.len() == 4 || revs.id(&short[..short.len() - 1]).is_err(), "{short} is as short as can be");
+    }
+}
+
+#[test]
+fn names_are_shortened_and_lengthened_as_git_does() {
+    let fixture = Fixture::random(8);
+    let git = &fixture.history.git;
+    for name in [
+        "HEAD",
+        "@",
+        "main",
+        "both",
+        "heads/both",
+        "tags/both",
+        "origin",
+        "origin/main",
+        "@{u}",
+        "@{-1}",
+        "v2~1",
+        "a@b",
+    ] {
+        let full = fixture.with(&Silent, |revs| revs.full_name(name)).unwrap();
+        let short = full.as_ref().map(|full| fixture.with(&Silent, |revs| revs.shorten(full)).unwrap());
+        if name != "both" {
+            let theirs = git.attempt(&["rev-parse", "--symbolic-full-name", name]).unwrap();
+            assert_eq!(full.map(|n| n.to_string()).unwrap_or_default(), theirs, "{name}");
+            assert_eq!(short.unwrap_or_default(), git.attempt(&["rev-parse", "--abbrev-ref", name]).unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn errors_say_what_may_have_been_meant() {
+    let fixture = Fixture::random(1);
+    let error = |text: &str| fixture.id(text).unwrap_err().to_string();
+    assert!(matches!(fixture.id("mian~1"), Err(RevError::Unknown { near: Some(near), .. }) if near == "main"));
+    assert!(matches!(fixture.id("xyzzy"), Err(RevError::Unknown { near: None, .. })));
+    assert_eq!(error("HEAD~1000").split(':').next(), Some("'HEAD~1000' does not exist"));
+    assert_eq!(error("treetag^0"), "'treetag' is a tree, not a commit");
+    assert_eq!(error("main@{99}").split(" has only").next(), Some("the reflog of 'main'"));
+    assert_eq!(error("v1@{0}"), "'v1' has no reflog");
+    assert_eq!(error("feature/x@{u}"), "no upstream is configured for the branch 'feature/x'");
+    assert_eq!(error("a@b@{u}"), "the upstream 'origin/gone' of the branch 'a@b' does not exist");
+    assert_eq!(error("nobody@{u}"), "no such branch: 'nobody'");
+    assert!(matches!(fixture.id("main@{nonsense}"), Err(RevError::Date(_))));
+    assert!(matches!(fixture.id(&"ab".repeat(32)), Err(RevError::Unknown { .. })), "no damage, only a wrong id");
+    let heard = Heard::default();
+    fixture.with(&heard, |revs| {
+        revs.id("both").unwrap();
+        revs.id("both^0").unwrap();
+        revs.id("main@{1000000000}").unwrap();
+    });
+    let heard = heard.0.into_inner().unwrap();
+    assert_eq!(heard[0], "the name 'both' is ambiguous; refs/tags/both was taken");
+    assert!(heard[1].starts_with("the reflog of 'main' goes back only to 2023-11-1"), "{heard:?}");
+    assert_eq!(heard.len(), 2, "{heard:?}");
+}
+
+#[test]
+fn a_branch_without_commits_is_named() {
+    let git = TestGit::new();
+    let refs = RefStore::new(&git.top().join(".git"));
+    let (objects, config, top, said) = (GitObjects::load(&git), Config::default(), git.top(), RefCell::default());
+    let revs = Resolver {
+        objects: &objects,
+        refs: &refs,
+        config: &config,
+        dir: top,
+        top,
+        cwd: top,
+        now: NOW,
+        monitor: &Silent,
+        said,
+    };
+    for text in ["HEAD", "@~1", "main", "@{0}"] {
+        assert!(matches!(revs.id(text), Err(RevError::Unborn { .. })), "{text}");
+    }
+    assert!(matches!(revs.id("dev"), Err(RevError::Unknown { .. })));
+}
