@@ -119,7 +119,7 @@ impl Resolver<'_> {
     }
 
     fn in_tree(&self, rev: &str, tree: ObjectId, path: &str) -> Result<ObjectId, RevError> {
-        let path = self.from_top(path)?;
+        let path = self.path_from_top(path)?;
         if path.is_empty() {
             return Ok(tree);
         }
@@ -136,7 +136,7 @@ impl Resolver<'_> {
     }
 
     fn in_index(&self, stage: u8, path: &str) -> Result<ObjectId, RevError> {
-        let path = self.from_top(path)?;
+        let path = self.path_from_top(path)?;
         let index = Index::load(self.dir)?;
         match RepoPath::new(&path).ok().and_then(|p| index.get(&p)) {
             Some(_) if stage > 0 => return Err(RevError::NoStage { path, stage }),
@@ -151,7 +151,7 @@ impl Resolver<'_> {
     }
 
     /// Turns a path that begins with `./` or `../`, as seen from where the user stands, into one from the top.
-    fn from_top(&self, path: &str) -> Result<String, RevError> {
+    fn path_from_top(&self, path: &str) -> Result<String, RevError> {
         if !(path.starts_with("./") || path.starts_with("../")) {
             return Ok(path.to_owned());
         }

@@ -120,7 +120,7 @@ impl Resolver<'_> {
             let ends =
                 [self.peeled(range.from, &from, ObjectKind::Commit)?, self.peeled(range.to, &to, ObjectKind::Commit)?];
             set.push(to, flip, range.to.to_owned());
-            set.push(from, flip != !range.symmetric, range.from.to_owned());
+            set.push(from, flip == range.symmetric, range.from.to_owned());
             if range.symmetric {
                 for base in walk::merge_bases(self.objects, ends[0], &ends[1..])? {
                     set.push(base, !flip, None);
@@ -149,7 +149,7 @@ impl Resolver<'_> {
             set.push(id, exclude, text.to_owned());
         }
         for parent in chosen {
-            set.push(*parent, exclude != !only, None);
+            set.push(*parent, exclude == only, None);
         }
         Ok(())
     }
