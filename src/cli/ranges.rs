@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use super::error::Failure;
 use super::revs;
-use crate::model::{ObjectId, ObjectKind};
-use crate::repo::objects::ObjectReader;
-use crate::repo::{RepoError, Repository};
+use crate::model::ObjectId;
+use crate::repo::{Repository, revspec};
 
 /// Commits to begin with, and commits to leave out with their ancestors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,42 +17,26 @@ pub struct Range {
 }
 
 impl Range {
-    /// Adds what one word names.
+    /// Adds what one word names: a revision, a range, or an option such as `--all` that stands for many refs.
     pub fn add(&mut self, repo: &Repository, word: &str) -> Result<(), Failure> {
-        if word.contains("...") {
-            let help = "name a branch and what to leave out: 'A..B'";
-            return Err(Failure::usage(format!("'{word}': symmetric differences are not possible here")).help(help));
-        }
-        if let Some((from, to)) = word.split_once("..") {
-            self.hidden.push(revs::commit(repo, from)?);
-            self.tips.push(revs::commit(repo, to)?);
-        } else if let Some(hidden) = word.strip_prefix('^') {
-            self.hidden.push(revs::commit(repo, hidden)?);
-        } else {
-            self.tips.push(revs::commit(repo, word)?);
-        }
+        let (tips, hidden) = revs::with(repo, |revs| revs.set(&[word])?.commits(revs))?;
+        self.tips.extend(tips);
+        self.hidden.extend(hidden);
         Ok(())
     }
 
-    /// Adds all refs whose full names begin with `prefix`, and HEAD if that is `refs/`.
-    pub fn add_refs(&mut self, repo: &Repository, prefix: &str) -> Result<(), Failure> {
-        let list = match prefix {
-            "refs/" => repo.refs().tips(),
-            _ => repo.refs().list(prefix),
-        };
-        for named in list.map_err(RepoError::from)?.refs {
-            // Tags may name other things than commits; those have no history.
-            if let Ok(id) = repo.peel(&named.id, ObjectKind::Commit) {
-                self.tips.push(id);
-            }
-        }
+    /// Adds what one word names the other way round: leaves it out.
+    pub fn add_not(&mut self, repo: &Repository, word: &str) -> Result<(), Failure> {
+        let (tips, hidden) = revs::with(repo, |revs| revs.set(&["--not", word])?.commits(revs))?;
+        self.tips.extend(tips);
+        self.hidden.extend(hidden);
         Ok(())
     }
 }
 
 /// Tells whether a word means several commits rather than one.
 pub fn is_range(word: &str) -> bool {
-    word.contains("..") || word.starts_with('^')
+    word.starts_with('^') || revspec::is_set(word)
 }
 
 /// Splits words without `--` into revisions and paths: the first word that is no revision begins the paths, which must

@@ -6,7 +6,10 @@ use crate::repo::Repository;
 use crate::repo::revspec::Resolver;
 
 /// Calls `ask` with the resolver for the folder that the user stands in.
-fn with<T, E: Into<Failure>>(repo: &Repository, ask: impl FnOnce(&Resolver<'_>) -> Result<T, E>) -> Result<T, Failure> {
+pub fn with<T, E: Into<Failure>>(
+    repo: &Repository,
+    ask: impl FnOnce(&Resolver<'_>) -> Result<T, E>,
+) -> Result<T, Failure> {
     let cwd = std::env::current_dir().unwrap_or_else(|_| repo.top().to_owned());
     ask(&repo.resolver(&cwd)).map_err(Into::into)
 }

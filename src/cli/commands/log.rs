@@ -98,17 +98,21 @@ pub struct Which {
     #[arg(long)]
     pub all: bool,
 
-    /// Begin at all branches.
-    #[arg(long)]
-    pub branches: bool,
+    /// Begin at all branches, or at those that match a pattern.
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub branches: Option<String>,
 
-    /// Begin at all tags.
-    #[arg(long)]
-    pub tags: bool,
+    /// Begin at all tags, or at those that match a pattern.
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub tags: Option<String>,
 
-    /// Begin at all branches of remotes.
-    #[arg(long)]
-    pub remotes: bool,
+    /// Begin at all branches of remotes, or at those that match a pattern.
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub remotes: Option<String>,
+
+    /// Leave out these revisions and what came before them.
+    #[arg(long, value_name = "REV", num_args = 1..)]
+    pub not: Vec<String>,
 
     /// Oldest first.
     #[arg(long)]
@@ -148,16 +152,20 @@ fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Fa
     for word in words {
         range.add(repo, word)?;
     }
-    let folders = [
-        (which.all, "refs/"),
-        (which.branches, "refs/heads/"),
-        (which.tags, "refs/tags/"),
-        (which.remotes, "refs/remotes/"),
-    ];
-    for (_, prefix) in folders.iter().filter(|(wanted, _)| *wanted) {
-        range.add_refs(repo, prefix)?;
+    for word in &which.not {
+        range.add_not(repo, word)?;
     }
-    if range.tips.is_empty() && !folders.iter().any(|(wanted, _)| *wanted) {
+    let with = |option: &str, pattern: &Option<String>| pattern.as_ref().map(|p| format!("--{option}={p}"));
+    let many = [
+        which.all.then(|| "--all".to_owned()),
+        with("branches", &which.branches),
+        with("tags", &which.tags),
+        with("remotes", &which.remotes),
+    ];
+    for word in many.iter().flatten() {
+        range.add(repo, word)?;
+    }
+    if range.tips.is_empty() && many.iter().all(Option::is_none) {
         let Some(id) = repo.head_commit()? else { return Err(no_commits_yet(repo)?) };
         range.tips.push(id);
     }

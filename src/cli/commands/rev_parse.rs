@@ -8,17 +8,17 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
-use crate::model::RefName;
-use crate::repo::refs::Head;
+use crate::repo::revspec::{Resolver, RevItem};
 use crate::repo::{RepoError, Repository};
 
 /// Show the ids of revisions, and facts about the repository.
 ///
-/// Made for scripts. Options that ask about the repository are answered in this order, before the revisions.
+/// Made for scripts. Options that ask about the repository are answered in this order, before the revisions. Of a range or
+/// another set, shows every end, with '^' before what is left out.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  graft rev-parse HEAD\n  graft rev-parse --short HEAD~2\n  graft rev-parse --abbrev-ref HEAD\n  graft \
-                        rev-parse --show-toplevel"
+                        rev-parse v1..main\n  graft rev-parse --show-toplevel"
 )]
 pub struct Args {
     /// Show the top of the worktree.
@@ -37,24 +37,24 @@ pub struct Args {
     #[arg(long)]
     pub is_inside_work_tree: bool,
 
-    /// Fail without a message if it is not exactly one revision (with -q), and show its id.
+    /// Fail if it is not exactly one revision (with -q without a message).
     #[arg(long)]
     pub verify: bool,
 
     /// Abbreviate ids, to this many digits at least.
-    #[arg(long, value_name = "DIGITS", num_args = 0..=1, require_equals = true, default_missing_value = "7")]
+    #[arg(long, value_name = "DIGITS", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     pub short: Option<usize>,
 
-    /// Show the short name of a ref instead of its id; the branch for HEAD.
-    #[arg(long)]
+    /// Show the short name of a ref instead of its id; the branch for HEAD. Other revisions are left out.
+    #[arg(long, conflicts_with = "short")]
     pub abbrev_ref: bool,
 
-    /// Show the full name of a ref instead of its id.
-    #[arg(long)]
+    /// Show the full name of a ref instead of its id. Other revisions are left out.
+    #[arg(long, conflicts_with_all = ["short", "abbrev_ref"])]
     pub symbolic_full_name: bool,
 
-    /// The revisions.
-    #[arg(value_name = "REV")]
+    /// The revisions; also --not, --all, --branches[=PATTERN], --tags, --remotes, --glob=PATTERN, --exclude=PATTERN.
+    #[arg(value_name = "REV", allow_hyphen_values = true)]
     pub revs: Vec<String>,
 }
 
@@ -100,46 +100,32 @@ fn values(args: &Args, repo: &Repository, ctx: &Context) -> Result<Vec<String>, 
     if args.is_inside_work_tree {
         values.push((!ctx.cwd.starts_with(repo.dir())).to_string());
     }
-    if args.verify && args.revs.len() != 1 {
-        return Err(Failure::new("--verify wants exactly one revision"));
-    }
-    for rev in &args.revs {
-        values.push(value(args, repo, rev)?);
-    }
+    let named = revs::with(repo, |revs| {
+        let set = revs.set(&args.revs)?;
+        if args.verify && set.items.len() != 1 {
+            return Err(Failure::new("--verify wants exactly one revision"));
+        }
+        // Git leaves HEAD out of --all here.
+        let items = set.items.iter().filter(|item| !(item.is_one_of_many && item.name.as_deref() == Some("HEAD")));
+        items.filter_map(|item| value(args, revs, item).transpose()).collect::<Result<Vec<_>, _>>()
+    })?;
+    values.extend(named);
     Ok(values)
 }
 
-fn value(args: &Args, repo: &Repository, rev: &str) -> Result<String, Failure> {
-    let id = revs::object(repo, rev)?;
+/// Returns what to print for a revision; nothing if names of refs are asked for and it is not one.
+fn value(args: &Args, revs: &Resolver<'_>, item: &RevItem) -> Result<Option<String>, Failure> {
+    let mark = if item.exclude { "^" } else { "" };
     if args.abbrev_ref || args.symbolic_full_name {
-        let name = full_name(repo, rev)?;
-        return Ok(match name {
-            Some(name) if args.abbrev_ref => name.short().to_owned(),
-            Some(name) => name.to_string(),
-            None => rev.to_owned(),
+        let full = item.name.as_deref().map(|name| revs.full_name(name)).transpose()?.flatten();
+        return Ok(match full {
+            Some(full) if args.abbrev_ref => Some(format!("{mark}{}", revs.shorten(&full).map_err(RepoError::from)?)),
+            full => full.map(|full| format!("{mark}{full}")),
         });
     }
-    Ok(match args.short {
-        Some(digits) if digits > 7 => id.to_hex_with_len(digits.min(64).max(revs::short(repo, &id).len())),
-        Some(_) => revs::short(repo, &id),
-        None => id.to_string(),
-    })
-}
-
-/// Returns the ref that a revision is the name of; for HEAD the branch it stands for.
-fn full_name(repo: &Repository, rev: &str) -> Result<Option<RefName>, Failure> {
-    if rev == "HEAD" || rev == "@" {
-        return Ok(match repo.refs().head().map_err(RepoError::from)? {
-            Head::Branch(name) => Some(name),
-            Head::Detached(_) => Some(RefName::head()),
-        });
-    }
-    for folder in ["", "refs/tags/", "refs/heads/", "refs/remotes/"] {
-        if let Ok(name) = RefName::new(&format!("{folder}{rev}"))
-            && repo.refs().resolve(&name).map_err(RepoError::from)?.is_some()
-        {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
+    Ok(Some(match args.short {
+        Some(0) => format!("{mark}{}", revs.abbreviate(&item.id, None)),
+        Some(digits) => format!("{mark}{}", revs.abbreviate(&item.id, Some(digits))),
+        None => format!("{mark}{}", item.id),
+    }))
 }

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 pub use error::{Candidate, RevError, RevWarning};
-pub use set::{Range, RevItem, RevSet};
+pub use set::{Range, RevItem, RevSet, is_set};
 
 use super::config::Config;
 use super::monitor::Monitor;

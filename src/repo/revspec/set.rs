@@ -15,6 +15,8 @@ pub struct RevItem {
     pub exclude: bool,
     /// The text that named it; `None` for what was worked out, such as a merge base.
     pub name: Option<String>,
+    /// Whether it is one of the many that an option such as `--tags` stands for.
+    pub is_one_of_many: bool,
 }
 
 /// What a command line names: commits to begin with and commits to leave out.
@@ -57,19 +59,27 @@ enum Parents {
 }
 
 impl RevSet {
-    /// Returns the commits to begin with and those to leave out, tags followed; trees and files are passed over.
+    /// Returns the commits to begin with and those to leave out, tags followed. Of many refs, those that lead to no commit
+    /// are passed over.
     pub fn commits(&self, resolver: &Resolver<'_>) -> Result<(Vec<ObjectId>, Vec<ObjectId>), RevError> {
         let (mut tips, mut hidden) = (Vec::new(), Vec::new());
         for item in &self.items {
             let text = item.name.clone().unwrap_or_else(|| item.id.to_string());
-            let commit = resolver.peeled(&text, &item.id, ObjectKind::Commit)?;
+            let commit = match resolver.peeled(&text, &item.id, ObjectKind::Commit) {
+                Err(RevError::Kind { .. }) if item.is_one_of_many => continue,
+                result => result?,
+            };
             if item.exclude { hidden.push(commit) } else { tips.push(commit) }
         }
         Ok((tips, hidden))
     }
 
     fn push(&mut self, id: ObjectId, exclude: bool, name: impl Into<Option<String>>) {
-        self.items.push(RevItem { id, exclude, name: name.into() });
+        self.items.push(RevItem { id, exclude, name: name.into(), is_one_of_many: false });
+    }
+
+    fn push_ref(&mut self, id: ObjectId, exclude: bool, name: String) {
+        self.items.push(RevItem { id, exclude, name: Some(name), is_one_of_many: true });
     }
 }
 
@@ -89,14 +99,12 @@ impl Resolver<'_> {
             } else if let Some((folder, pattern)) = group(word) {
                 let patterns = std::mem::take(&mut excluded);
                 for one in self.refs_of(folder, pattern, &patterns)? {
-                    if word != "--all" || self.leads_to_commit(&one.id)? {
-                        set.push(one.id, flip, one.name.to_string());
-                    }
+                    set.push_ref(one.id, flip, one.name.to_string());
                 }
                 if word == "--all"
                     && let Some(id) = self.refs.resolve(&RefName::head())?
                 {
-                    set.push(id, flip, "HEAD".to_owned());
+                    set.push_ref(id, flip, "HEAD".to_owned());
                 }
             } else {
                 self.add(word, flip, &mut set)?;
@@ -105,29 +113,31 @@ impl Resolver<'_> {
         Ok(set)
     }
 
-    fn leads_to_commit(&self, id: &ObjectId) -> Result<bool, RevError> {
-        match self.objects.peel(id, ObjectKind::Commit) {
-            Ok(_) => Ok(true),
-            Err(crate::repo::objects::ReadError::Peel { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+    fn add(&self, word: &str, flip: bool, set: &mut RevSet) -> Result<(), RevError> {
+        let Some(range) = Range::parse(word) else { return self.add_one(word, flip, set) };
+        match self.add_range(&range, flip, set) {
+            // The dots may belong to something else, as in `:/wait...`.
+            Err(error) if error.is_unknown() => self.add_one(word, flip, set).map_err(|_| error),
+            result => result,
         }
     }
 
-    fn add(&self, word: &str, flip: bool, set: &mut RevSet) -> Result<(), RevError> {
-        if let Some(range) = Range::parse(word) {
-            let from = self.get(range.from, Wanted::Commitish)?;
-            let to = self.get(range.to, Wanted::Commitish)?;
-            let ends =
-                [self.peeled(range.from, &from, ObjectKind::Commit)?, self.peeled(range.to, &to, ObjectKind::Commit)?];
-            set.push(to, flip, range.to.to_owned());
-            set.push(from, flip == range.symmetric, range.from.to_owned());
-            if range.symmetric {
-                for base in walk::merge_bases(self.objects, ends[0], &ends[1..])? {
-                    set.push(base, !flip, None);
-                }
+    fn add_range(&self, range: &Range<'_>, flip: bool, set: &mut RevSet) -> Result<(), RevError> {
+        let from = self.get(range.from, Wanted::Commitish)?;
+        let to = self.get(range.to, Wanted::Commitish)?;
+        let ends =
+            [self.peeled(range.from, &from, ObjectKind::Commit)?, self.peeled(range.to, &to, ObjectKind::Commit)?];
+        set.push(to, flip, range.to.to_owned());
+        set.push(from, flip == range.symmetric, range.from.to_owned());
+        if range.symmetric {
+            for base in walk::merge_bases(self.objects, ends[0], &ends[1..])? {
+                set.push(base, !flip, None);
             }
-            return Ok(());
         }
+        Ok(())
+    }
+
+    fn add_one(&self, word: &str, flip: bool, set: &mut RevSet) -> Result<(), RevError> {
         let (rest, exclude) = word.strip_prefix('^').map_or((word, flip), |rest| (rest, !flip));
         let Some((text, parents)) = with_parents(rest) else {
             set.push(self.get(rest, Wanted::Commitish)?, exclude, rest.to_owned());
@@ -172,6 +182,11 @@ impl Resolver<'_> {
         });
         Ok(refs)
     }
+}
+
+/// Tells whether a word stands for several revisions: a range, or a commit with or without its parents.
+pub fn is_set(word: &str) -> bool {
+    Range::parse(word).is_some() || with_parents(word).is_some()
 }
 
 /// Recognises the options that stand for many refs: their folder and their pattern.
