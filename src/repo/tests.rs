@@ -206,9 +206,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn walks_agree_with_git() {
+    use super::pathspec::Pathspecs;
     use super::testing::{Random, TestGit};
-    use super::walk::WalkOptions;
-    use crate::model::{Commit, Object, Tree};
+    use super::walk::{Order, Pattern, WalkOptions};
+    use crate::model::{Commit, FileMode, Object, RepoPath, Tree, TreeEntry};
     use crate::store::Transaction;
     use std::collections::HashMap;
 
@@ -216,7 +217,7 @@ fn walks_agree_with_git() {
         let (git, s, mut random) = (TestGit::new(), Scratch::new(), Random(seed));
         let lock = s.repo.lock().unwrap();
         let mut tx = Transaction::new(s.repo.store(), &lock).unwrap();
-        let tree = tx.add_object(&Tree::default());
+        let blob = String::from_utf8(git.feed(&["hash-object", "-w", "--stdin"], "x")).unwrap();
         let mut ids: Vec<(ObjectId, ObjectId, u64)> = Vec::new();
         for n in 0..30 {
             let mut parents = Vec::new();
@@ -228,7 +229,18 @@ fn walks_agree_with_git() {
             }
             // Some commits share a second, and some clocks go wrong.
             git.set_now(1_700_000_000 + n / 2 * 60 + [0, 0, 0, -600][random.below(4)]);
-            let theirs = git.commit_tree(&parents.iter().map(|p| p.0).collect::<Vec<_>>(), &format!("commit {n}"));
+            // One file that comes and goes, changes its mode, or stays what it was.
+            let mode =
+                [None, Some(FileMode::Regular), Some(FileMode::Regular), Some(FileMode::Executable)][random.below(4)];
+            let entry =
+                |mode| TreeEntry { path: RepoPath::new("a").unwrap(), mode, snapshot: ObjectId::from_bytes([1; 32]) };
+            let tree = tx.add_object(&Tree::new(mode.map(entry).into_iter().collect()));
+            let listing = mode.map_or(String::new(), |m| format!("{} blob {}\ta\n", m.octal(), blob.trim()));
+            let theirs = String::from_utf8(git.feed(&["mktree"], &listing)).unwrap();
+            let mut args = vec!["commit-tree".to_owned(), theirs.trim().to_owned(), "-m".into(), format!("commit {n}")];
+            args.extend(parents.iter().flat_map(|p| ["-p".to_owned(), p.0.to_string()]));
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let theirs = ObjectId::from_hex(&git.run(&args)).unwrap();
             let generation = parents.iter().map(|p| p.2).max().unwrap_or(0) + 1;
             let commit = Commit {
                 tree,
@@ -243,23 +255,52 @@ fn walks_agree_with_git() {
         }
         tx.publish().unwrap();
         let ours: HashMap<String, ObjectId> = ids.iter().map(|(t, o, _)| (t.to_string(), *o)).collect();
-        for round in 0..25 {
+        let orders =
+            [("", Order::Date), ("--topo-order", Order::Topological), ("--date-order", Order::DateTopological)];
+        for round in 0..60 {
             let mut pick = |n| -> Vec<usize> { (0..n).map(|_| random.below(ids.len())).collect() };
             let (tips, hidden) = (pick(1 + round % 3), pick(round % 4));
-            let topological = round % 2 == 1;
-            let mut args: Vec<String> = vec!["rev-list".into()];
-            args.extend(topological.then(|| "--topo-order".to_owned()));
+            let (flag, order) = orders[round / 4 % 3];
+            // Git simplifies before it knows all that is hidden, so with both it depends on the clocks what is lost.
+            let (limited, chosen, counted) = (round % 3 > 0 && hidden.is_empty(), round % 7 == 0, round % 11 == 0);
+            let mut args = vec!["rev-list".to_owned(), flag.to_owned()];
+            args.extend((round % 2 == 0).then(|| "--reverse".to_owned()));
+            args.extend((limited && order != Order::Date).then(|| "--parents".to_owned()));
+            args.extend(chosen.then(|| "--grep=[1-4]$".to_owned()));
+            args.extend(["--skip=1".to_owned(), "-n4".to_owned()].into_iter().filter(|_| counted));
             args.extend(tips.iter().map(|i| ids[*i].0.to_string()));
             args.extend(hidden.iter().map(|i| format!("^{}", ids[*i].0)));
+            args.push("--".to_owned());
+            args.retain(|a| !a.is_empty());
+            args.extend(limited.then(|| "a".to_owned()));
             let wanted = git.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
-            let wanted: Vec<ObjectId> = wanted.lines().map(|l| ours[l]).collect();
+            // Parents that are not shown themselves are left out.
+            let named = |l: &str| l.split(' ').map(|id| ours[id]).collect::<Vec<_>>();
+            let only_shown = |mut lines: Vec<Vec<ObjectId>>| {
+                let shown: Vec<ObjectId> = lines.iter().map(|l| l[0]).collect();
+                lines.iter_mut().for_each(|l| l.retain(|id| shown.contains(id)));
+                lines
+            };
+            let wanted = only_shown(wanted.lines().map(named).collect());
             let options = WalkOptions {
                 tips: tips.iter().map(|i| ids[*i].1).collect(),
                 hidden: hidden.iter().map(|i| ids[*i].1).collect(),
-                topological,
+                paths: Pathspecs::new(s.dir.path(), s.dir.path(), &["a".into()][..usize::from(limited)]).unwrap(),
+                order,
+                rewrite_parents: limited && order != Order::Date,
+                reverse: round % 2 == 0,
+                grep: if chosen { vec![Pattern::new("[1-4]$", false).unwrap()] } else { vec![] },
+                skip: usize::from(counted),
+                max_count: counted.then_some(4),
                 ..WalkOptions::default()
             };
-            let found: Vec<ObjectId> = s.repo.walk(options).unwrap().map(|e| e.unwrap().id).collect();
+            let with_parents = options.rewrite_parents;
+            let entries = s.repo.walk(options).unwrap().map(|e| e.unwrap());
+            let line = |e: super::walk::WalkEntry| match with_parents {
+                true => [vec![e.id], e.parents].concat(),
+                false => vec![e.id],
+            };
+            let found = only_shown(entries.map(line).collect());
             assert_eq!(found, wanted, "seed {seed}, round {round}: {args:?}");
         }
     }

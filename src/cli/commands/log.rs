@@ -15,7 +15,7 @@ use crate::cli::render::graph::{Graph, Rows};
 use crate::model::ObjectId;
 use crate::repo::pathspec::Pathspecs;
 use crate::repo::refs::Head;
-use crate::repo::walk::{Pattern, Walk, WalkEntry, WalkOptions};
+use crate::repo::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
 use crate::repo::{RepoError, Repository, date};
 
 /// Show the history.
@@ -119,8 +119,12 @@ pub struct Which {
     pub reverse: bool,
 
     /// No parent before its children, and lines of history kept together.
-    #[arg(long)]
+    #[arg(long, overrides_with = "date_order")]
     pub topo_order: bool,
+
+    /// No parent before its children, otherwise by date.
+    #[arg(long)]
+    pub date_order: bool,
 }
 
 /// Runs the command.
@@ -204,7 +208,12 @@ fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64)
         first_parent: which.first_parent,
         min_parents: if which.merges { 2 } else { 0 },
         max_parents: which.no_merges.then_some(1),
-        topological: which.topo_order || graph,
+        order: match (which.date_order, which.topo_order || graph) {
+            (true, _) => Order::DateTopological,
+            (_, true) => Order::Topological,
+            _ => Order::Date,
+        },
+        rewrite_parents: graph,
         reverse: which.reverse,
     })
 }

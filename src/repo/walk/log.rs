@@ -1,6 +1,6 @@
 //! Walks the history: by commit date, lazily, or in topological order; with ranges, filters and path limiting as Git.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use regex::{Regex, RegexBuilder};
@@ -40,10 +40,25 @@ pub struct WalkOptions {
     pub min_parents: usize,
     /// Only commits with at most so many parents.
     pub max_parents: Option<usize>,
-    /// No parent before all of its children, and lines of history kept together.
-    pub topological: bool,
+    /// Which of two commits comes first.
+    pub order: Order,
+    /// The parents of entries are the nearest ancestors that are shown, where commits between did not change the paths.
+    /// Only for orders that know all commits: any but by date alone.
+    pub rewrite_parents: bool,
     /// Oldest first.
     pub reverse: bool,
+}
+
+/// Orders of commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest of those known so far.
+    #[default]
+    Date,
+    /// No parent before all of its children, and lines of history kept together.
+    Topological,
+    /// No parent before all of its children, otherwise the newest.
+    DateTopological,
 }
 
 /// A regular expression to look for.
@@ -79,8 +94,23 @@ pub struct WalkEntry {
     pub id: ObjectId,
     /// The commit.
     pub commit: Commit,
-    /// Its parents as the walk follows them: with path limiting the nearest shown ancestors' lines.
+    /// Its parents as the walk follows them, without hidden ones; see [`WalkOptions::rewrite_parents`].
     pub parents: Vec<ObjectId>,
+}
+
+/// A commit that the walk came by.
+struct Walked {
+    entry: WalkEntry,
+    /// Why it is not shown.
+    why_not: Option<WhyNot>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WhyNot {
+    /// It has the paths as its only parent followed has them, or no such paths at all.
+    Unchanged,
+    /// A filter leaves it out.
+    Unwanted,
 }
 
 /// A commit in the queue: the newest comes first, of equally new ones the one that was queued first.
@@ -143,18 +173,25 @@ impl Repository {
         for tip in walk.options.tips.clone() {
             walk.enqueue(tip)?;
         }
-        if walk.options.topological || walk.options.reverse {
+        if walk.options.order != Order::Date || walk.options.reverse {
             let mut all = Vec::new();
-            while let Some(entry) = walk.next_by_date()? {
-                all.push(entry);
+            while let Some(walked) = walk.next_walked()? {
+                all.push(walked);
             }
-            if walk.options.topological {
-                all = topological(all);
+            // Commits that are not shown decide on the order too: they stand between those that are.
+            if walk.options.order != Order::Date {
+                all = topological(all, walk.options.order);
             }
+            if walk.options.rewrite_parents {
+                rewrite_parents(&mut all);
+            }
+            let shown = all.into_iter().filter(|w| w.why_not.is_none()).map(|w| w.entry);
+            let max = walk.options.max_count.unwrap_or(usize::MAX);
+            let mut shown: Vec<WalkEntry> = shown.skip(walk.options.skip).take(max).collect();
             if walk.options.reverse {
-                all.reverse();
+                shown.reverse();
             }
-            walk.ready = Some(all.into_iter());
+            walk.ready = Some(shown.into_iter());
         }
         Ok(walk)
     }
@@ -214,24 +251,24 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn next_by_date(&mut self) -> Result<Option<WalkEntry>> {
-        while let Some(Queued { id, commit, .. }) = self.queue.pop() {
-            interrupt::check()?;
-            let (parents, changed) = self.parents_to_follow(&commit)?;
-            for parent in &parents {
-                self.enqueue(*parent)?;
-            }
-            if !changed || !self.is_wanted(&commit) {
-                continue;
-            }
-            let parents = parents.into_iter().filter(|p| !self.hidden.contains(p)).collect();
-            return Ok(Some(WalkEntry { id, commit, parents }));
+    fn next_walked(&mut self) -> Result<Option<Walked>> {
+        let Some(Queued { id, commit, .. }) = self.queue.pop() else { return Ok(None) };
+        interrupt::check()?;
+        let (parents, changed) = self.parents_to_follow(&commit)?;
+        for parent in &parents {
+            self.enqueue(*parent)?;
         }
-        Ok(None)
+        let why_not = match changed {
+            false => Some(WhyNot::Unchanged),
+            true => (!self.is_wanted(&commit)).then_some(WhyNot::Unwanted),
+        };
+        let parents = parents.into_iter().filter(|p| !self.hidden.contains(p)).collect();
+        Ok(Some(Walked { entry: WalkEntry { id, commit, parents }, why_not }))
     }
 
     /// Returns the parents to go on with, and whether the commit changed what is looked at. A merge that has the paths
-    /// as one of its parents has them goes on with that one alone, as Git simplifies histories.
+    /// as one of its parents has them goes on with that one alone, as Git simplifies histories; what a hidden branch
+    /// brought into it counts only if nothing else did.
     fn parents_to_follow(&self, commit: &Commit) -> Result<(Vec<ObjectId>, bool)> {
         let mut parents = commit.parents.clone();
         if self.options.first_parent {
@@ -244,13 +281,20 @@ impl Walk<'_> {
         if parents.is_empty() {
             return Ok((parents, !own.is_empty()));
         }
+        let (mut some_count, mut changed, mut changed_from_hidden) = (false, false, false);
         for parent in &parents {
             let tree = self.repo.commit(parent)?.tree;
-            if tree == commit.tree || self.limited(&tree)? == own {
-                return Ok((vec![*parent], false));
+            let same = tree == commit.tree || self.limited(&tree)? == own;
+            let counts = !self.hidden.contains(parent) || self.options.hidden.contains(parent);
+            match (same, counts) {
+                (true, true) => return Ok((vec![*parent], false)),
+                (true, false) => {}
+                (false, true) => changed = true,
+                (false, false) => changed_from_hidden = true,
             }
+            some_count |= counts;
         }
-        Ok((parents, true))
+        Ok((parents, if some_count { changed } else { changed_from_hidden }))
     }
 
     fn limited(&self, tree: &ObjectId) -> Result<Vec<Tracked>> {
@@ -271,22 +315,22 @@ impl Walk<'_> {
     }
 
     fn step(&mut self) -> Result<Option<WalkEntry>> {
-        loop {
-            if self.options.max_count.is_some_and(|max| self.given >= max) {
-                return Ok(None);
+        if let Some(ready) = &mut self.ready {
+            return Ok(ready.next());
+        }
+        while self.options.max_count.is_none_or(|max| self.given < max) {
+            let Some(walked) = self.next_walked()? else { break };
+            if walked.why_not.is_some() {
+                continue;
             }
-            let next = match &mut self.ready {
-                Some(ready) => ready.next(),
-                None => self.next_by_date()?,
-            };
-            let Some(entry) = next else { return Ok(None) };
             if self.skipped < self.options.skip {
                 self.skipped += 1;
                 continue;
             }
             self.given += 1;
-            return Ok(Some(entry));
+            return Ok(Some(walked.entry));
         }
+        Ok(None)
     }
 }
 
@@ -298,29 +342,81 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// Brings commits, given by date, into an order with no parent before its children; lines of history stay together.
-fn topological(commits: Vec<WalkEntry>) -> Vec<WalkEntry> {
-    let mut children: HashMap<ObjectId, usize> = commits.iter().map(|e| (e.id, 0)).collect();
-    for parent in commits.iter().flat_map(|e| &e.parents) {
+/// Brings commits, given by date, into an order with no parent before its children.
+fn topological(commits: Vec<Walked>, order: Order) -> Vec<Walked> {
+    let mut children: HashMap<ObjectId, usize> = commits.iter().map(|w| (w.entry.id, 0)).collect();
+    for parent in commits.iter().flat_map(|w| &w.entry.parents) {
         if let Some(n) = children.get_mut(parent) {
             *n += 1;
         }
     }
-    // A stack, filled so that of several tips the first given comes out first, and of parents the last one: as Git.
-    let mut ready: Vec<ObjectId> = commits.iter().filter(|e| children[&e.id] == 0).map(|e| e.id).rev().collect();
-    let mut left: HashMap<ObjectId, WalkEntry> = commits.into_iter().map(|e| (e.id, e)).collect();
+    let mut ready = Ready { by_date: order == Order::DateTopological, ..Ready::default() };
+    // Of several tips the first given comes out first, of parents that are kept on a stack the last one: as Git.
+    let tips =
+        commits.iter().filter(|w| children[&w.entry.id] == 0).map(|w| (w.entry.commit.committer.time, w.entry.id));
+    match ready.by_date {
+        true => tips.for_each(|(time, id)| ready.push(time, id)),
+        false => tips.rev().for_each(|(time, id)| ready.push(time, id)),
+    }
+    let mut left: HashMap<ObjectId, Walked> = commits.into_iter().map(|w| (w.entry.id, w)).collect();
     let mut out = Vec::with_capacity(left.len());
     while let Some(id) = ready.pop() {
-        let Some(entry) = left.remove(&id) else { continue };
-        for parent in &entry.parents {
-            if let Some(n) = children.get_mut(parent) {
+        let Some(walked) = left.remove(&id) else { continue };
+        for parent in &walked.entry.parents {
+            if let (Some(n), Some(below)) = (children.get_mut(parent), left.get(parent)) {
                 *n -= 1;
                 if *n == 0 {
-                    ready.push(*parent);
+                    ready.push(below.entry.commit.committer.time, *parent);
                 }
             }
         }
-        out.push(entry);
+        out.push(walked);
     }
     out
+}
+
+/// Commits of which all children have come out: a stack, or the newest first.
+#[derive(Default)]
+struct Ready {
+    by_date: bool,
+    stack: Vec<ObjectId>,
+    queue: BinaryHeap<(i64, Reverse<usize>, ObjectId)>,
+    pushed: usize,
+}
+
+impl Ready {
+    fn push(&mut self, time: i64, id: ObjectId) {
+        self.pushed += 1;
+        match self.by_date {
+            true => self.queue.push((time, Reverse(self.pushed), id)),
+            false => self.stack.push(id),
+        }
+    }
+
+    fn pop(&mut self) -> Option<ObjectId> {
+        match self.by_date {
+            true => self.queue.pop().map(|(.., id)| id),
+            false => self.stack.pop(),
+        }
+    }
+}
+
+/// Replaces parents that did not change the paths by what they in turn come from.
+fn rewrite_parents(commits: &mut [Walked]) {
+    let passed: HashMap<ObjectId, Option<ObjectId>> = commits
+        .iter()
+        .filter(|w| w.why_not == Some(WhyNot::Unchanged))
+        .map(|w| (w.entry.id, w.entry.parents.first().copied()))
+        .collect();
+    for walked in commits {
+        let mut parents: Vec<ObjectId> = Vec::new();
+        for parent in &walked.entry.parents {
+            let mut at = Some(*parent);
+            while let Some(next) = at.and_then(|id| passed.get(&id)) {
+                at = *next;
+            }
+            parents.extend(at.filter(|id| !parents.contains(id)));
+        }
+        walked.entry.parents = parents;
+    }
 }

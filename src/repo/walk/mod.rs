@@ -5,7 +5,7 @@ mod log;
 mod nodes;
 
 pub use ancestry::{ahead_behind, is_ancestor, merge_bases};
-pub use log::{Pattern, PatternError, Walk, WalkEntry, WalkOptions};
+pub use log::{Order, Pattern, PatternError, Walk, WalkEntry, WalkOptions};
 
 #[cfg(test)]
 mod tests;
