@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Repository;
 use super::capture::How;
 use super::error::Result;
+use super::heal::KnownDamage;
 use super::ignore_rules::{self, SearchOptions};
 use super::index::{Index, IndexEntry};
 use super::pathspec::Pathspecs;
@@ -85,7 +86,8 @@ impl Repository {
         }
         let purpose = if options.dry_run { Purpose::Compare } else { Purpose::Store };
         let how = How { purpose, opaque: options.opaque };
-        let lost = self.lost_states(&specs, &tracked)?;
+        let known = self.known_damage()?;
+        let lost = self.lost_states(&specs, &tracked, &known)?;
         let mut staging = self.stage_tracked(&index, &tracked, &lost, how)?;
         for path in &fresh {
             staging.capture(path, true)?;
@@ -100,7 +102,7 @@ impl Repository {
         let mut index = self.index()?;
         let (mut staged, more) = staging.finish(&mut tx, &index)?;
         tx.publish()?;
-        self.heal(&lock, &mut staged, &lost)?;
+        self.heal(&lock, &mut staged, &lost, known)?;
         let before = index.clone();
         staging::apply(&mut index, &staged);
         if index != before {
@@ -114,10 +116,15 @@ impl Repository {
     }
 
     /// Returns the files named one by one whose stored state is damaged: they are captured whatever they look like.
-    fn lost_states(&self, specs: &Pathspecs, tracked: &[&IndexEntry]) -> Result<Vec<IndexEntry>> {
+    fn lost_states(
+        &self,
+        specs: &Pathspecs,
+        tracked: &[&IndexEntry],
+        known: &[KnownDamage],
+    ) -> Result<Vec<IndexEntry>> {
         let mut lost = Vec::new();
         for entry in tracked.iter().filter(|e| specs.names(&e.path)) {
-            if self.needs_healing(entry)? {
+            if known.iter().any(|d| d.path == entry.path) || self.needs_healing(entry)? {
                 lost.push((*entry).clone());
             }
         }

@@ -83,6 +83,12 @@ impl Repository {
         for _ in 0..RETRIES {
             let Some((print, trusted)) = settled_print(&file, false)? else { return Ok(None) };
             let (kind, warning) = kind_of(path, &file, entry, how.opaque)?;
+            if entry.is_some_and(|e| e.kind == FileKind::Sqlite)
+                && (kind, how.purpose, how.opaque) == (FileKind::Opaque, Purpose::Store, false)
+                && print.size > 0
+            {
+                return Err(DatabaseError::NotADatabase { path: file }.into());
+            }
             let base = match entry {
                 Some(entry) => self.readable_base(entry)?,
                 None => self.copied_from(&file, kind, print.size, copies_of)?,

@@ -145,7 +145,7 @@ impl Repository {
             return Err(CheckoutError::NoMatch { path, place }.into());
         }
         let present = match options.worktree {
-            true => self.look_at(&index, &all, options.force)?,
+            true => self.look_at(&index, &wanted, &all, options.force)?,
             false => Vec::new(),
         };
         let mut out = CheckoutOutcome::default();
@@ -179,9 +179,9 @@ impl Repository {
     }
 
     /// Looks at the files about to be written, and refuses, or saves, what is nowhere else.
-    fn look_at(&self, index: &Index, paths: &[&RepoPath], force: bool) -> Result<Vec<Present>> {
+    fn look_at(&self, index: &Index, wanted: &[Tracked], paths: &[&RepoPath], force: bool) -> Result<Vec<Present>> {
         let (mut out, mut unsaved, mut untracked) = (Vec::new(), Vec::new(), Vec::new());
-        for path in paths {
+        for (i, path) in paths.iter().enumerate() {
             let file = path.under(self.top());
             if file.is_dir() {
                 return Err(CheckoutError::FolderInTheWay((*path).clone()).into());
@@ -189,18 +189,18 @@ impl Repository {
             // What is read from here on is what may be overwritten, and nothing that is written later.
             let print = settled_print(&file, true)?.map(|(print, _)| print);
             let entry = index.get(path);
-            let staged = match entry {
-                Some(entry) if print.is_some() && self.worktree_change(entry)?.0.is_none() => Some(entry.snapshot),
-                _ => None,
+            let known = match print {
+                Some(_) => self.known_content(path, entry, wanted.get(i))?,
+                None => None,
             };
-            let was_saved = print.is_some() && staged.is_none();
+            let was_saved = print.is_some() && known.is_none();
             if was_saved && !force {
                 if entry.is_some() { &mut unsaved } else { &mut untracked }.push((*path).clone());
                 continue;
             }
             let content = match was_saved {
                 true => Some(self.save_worktree_file(index, path)?),
-                false => staged,
+                false => known,
             };
             out.push(Present { print, content, was_saved });
         }
@@ -211,6 +211,31 @@ impl Repository {
             return Err(CheckoutError::Untracked(untracked).into());
         }
         Ok(out)
+    }
+
+    /// Returns the snapshot, of the two that are at hand, whose content a worktree file has: the staged one, or the one
+    /// about to be written, as after an interruption.
+    fn known_content(
+        &self,
+        path: &RepoPath,
+        entry: Option<&IndexEntry>,
+        target: Option<&Tracked>,
+    ) -> Result<Option<ObjectId>> {
+        if let Some(entry) = entry
+            && (self.is_surely_unchanged(entry)? || self.holds(path, entry)?)
+        {
+            return Ok(Some(entry.snapshot));
+        }
+        let target = target.filter(|t| entry.is_none_or(|e| e.snapshot != t.snapshot));
+        let Some(target) = target else { return Ok(None) };
+        let target = IndexEntry::of(target.path.clone(), target.mode, target.snapshot, self)?;
+        Ok(self.holds(path, &target)?.then_some(target.snapshot))
+    }
+
+    /// Compares the content of a worktree file with that of an entry.
+    fn holds(&self, path: &RepoPath, entry: &IndexEntry) -> Result<bool> {
+        let how = How { purpose: Purpose::Compare, opaque: false };
+        Ok(self.capture(path, Some(entry), &[], how)?.is_some_and(|c| c.is_unchanged()))
     }
 
     /// Puts the present content of a worktree file into the store and notes it in `logs/saved`.

@@ -93,7 +93,10 @@ impl Repository {
             true => index.entries().iter().filter(|e| specs.matches(&e.path)).collect(),
             false => Vec::new(),
         };
-        if let Some(spec) = specs.unmatched(&wanted.iter().map(|e| &e.path).collect::<Vec<_>>()) {
+        // A path that is staged to go is in HEAD's commit only.
+        let committed = if specs.is_empty() { Vec::new() } else { self.head_files()? };
+        let known: Vec<_> = wanted.iter().map(|e| &e.path).chain(committed.iter().map(|t| &t.path)).collect();
+        if let Some(spec) = specs.unmatched(&known) {
             return Err(CommitError::NoMatch(spec).into());
         }
         let staging = self.stage_tracked(&index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;

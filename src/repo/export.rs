@@ -1,11 +1,12 @@
 //! Writing a stored state to a file outside the worktree, or to a stream.
 
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Repository;
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::monitor::Work;
 use super::objects::ObjectReader;
 use crate::model::{ObjectId, PageSource};
@@ -43,6 +44,11 @@ impl Repository {
         if to.is_dir() {
             return Err(ExportError::IsFolder(to.to_owned()).into());
         }
+        if fs::metadata(to).is_ok_and(|m| !m.is_file()) {
+            // A device or a pipe is written into; there is nothing to replace.
+            let mut out = OpenOptions::new().write(true).open(to).map_err(RepoError::file("open", to))?;
+            return self.export_to(snapshot, to, &mut out);
+        }
         if !force && to.symlink_metadata().is_ok() {
             return Err(ExportError::Exists(to.to_owned()).into());
         }
@@ -60,11 +66,11 @@ impl Repository {
         Ok(ExportOutcome { byte_len: written.byte_len, page_count: open.page_count() })
     }
 
-    /// Writes a snapshot, byte for byte, to a stream.
-    pub fn export_to(&self, snapshot: &ObjectId, out: &mut dyn Write) -> Result<ExportOutcome> {
+    /// Writes a snapshot, byte for byte, to a stream; `name` is what errors call it.
+    pub fn export_to(&self, snapshot: &ObjectId, name: &Path, out: &mut dyn Write) -> Result<ExportOutcome> {
         let open = self.open_snapshot(snapshot)?;
         self.store().release();
-        let byte_len = materialize::export_to(open.as_ref(), Path::new("standard output"), out)?;
+        let byte_len = materialize::export_to(open.as_ref(), name, out)?;
         Ok(ExportOutcome { byte_len, page_count: open.page_count() })
     }
 }

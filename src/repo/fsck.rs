@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Repository;
 use super::error::{RepoError, Result};
+use super::heal::KnownDamage;
 use super::index::Index;
 use super::monitor::Work;
 use super::objects::ObjectReader;
-use crate::model::{CommitHash, ObjectId, ObjectKind, PageSet, RefName, Snapshot};
+use crate::model::{CommitHash, ObjectId, ObjectKind, PageSet, RefName, RepoPath, Snapshot};
 use crate::util::interrupt;
 
 /// What to verify.
@@ -69,6 +70,9 @@ struct Check<'r> {
     seen: HashSet<ObjectId>,
     uses: Uses,
     tree_uses: HashMap<ObjectId, Vec<String>>,
+    /// A path for each snapshot.
+    paths: HashMap<ObjectId, RepoPath>,
+    damaged: Vec<KnownDamage>,
 }
 
 impl Repository {
@@ -88,19 +92,31 @@ impl Repository {
             seen: HashSet::new(),
             uses: Uses::new(),
             tree_uses: HashMap::new(),
+            paths: HashMap::new(),
+            damaged: Vec::new(),
         };
         check.check_files()?;
         let tips = check.tips()?;
         check.walk(tips)?;
         check.index();
         check.snapshots(options.connectivity_only)?;
+        if self.known_damage()? != check.damaged {
+            // A repository that cannot be written can be checked all the same.
+            let _ = self.remember_damage(&check.damaged);
+        }
         Ok(check.report)
     }
 }
 
 impl Check<'_> {
-    fn find(&mut self, what: impl Into<String>, problem: impl ToString, affects: Vec<String>) {
-        self.report.findings.push(Finding { what: what.into(), problem: problem.to_string(), affects });
+    fn find(&mut self, what: impl Into<String>, error: impl std::error::Error, affects: Vec<String>) {
+        let mut problem = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            problem.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        self.report.findings.push(Finding { what: what.into(), problem, affects });
     }
 
     /// Opens every segment and pack, also those that nothing refers to.
@@ -197,6 +213,7 @@ impl Check<'_> {
         let Some(tree) = self.decoded(self.repo.tree(&id), &id, &format!("commit {label}")) else { return };
         self.report.checked.trees += 1;
         for entry in tree.entries() {
+            self.paths.entry(entry.snapshot).or_insert_with(|| entry.path.clone());
             self.uses.entry(entry.snapshot).or_default().push(format!("{} at {label}", entry.path));
         }
     }
@@ -205,6 +222,7 @@ impl Check<'_> {
         match self.repo.index() {
             Ok(index) => {
                 for entry in index.entries() {
+                    self.paths.entry(entry.snapshot).or_insert_with(|| entry.path.clone());
                     self.uses.entry(entry.snapshot).or_default().push(format!("{} as staged", entry.path));
                 }
             }
@@ -220,45 +238,64 @@ impl Check<'_> {
         let work = Work::start(repo.monitor(), "Verifying pages", None);
         for (id, used) in uses {
             interrupt::check()?;
-            let Some(snapshot): Option<Snapshot> = self.decoded(repo.snapshot(&id), &id, &shorten(&used)) else {
-                continue;
-            };
-            self.report.checked.snapshots += 1;
-            let listed: Vec<CommitHash> = snapshot.commits_newest_first().map(|(_, _, hash)| hash).collect();
-            let open = match repo.store().open_snapshot(snapshot) {
-                Ok(open) => open,
-                Err(e) => {
-                    self.find(format!("snapshot {id}"), e, used);
-                    continue;
-                }
-            };
-            commits.extend(listed);
-            if connectivity_only {
-                if let Err(e) = repo.store().check_segments(&open) {
-                    self.find(format!("snapshot {id}"), e, used);
-                }
-                continue;
-            }
-            let mut bytes = 0;
-            let found = repo.store().verify_snapshot(&open, &mut done, &mut |n| {
-                bytes += n;
-                repo.monitor().advance(n);
-                interrupt::check().is_ok()
-            });
-            self.report.checked.page_bytes += bytes;
-            match found {
-                Ok(found) => {
-                    for f in found {
-                        let problem = format!("{} ({} pages are damaged, the first is {})", f.error, f.pages, f.first);
-                        self.find(format!("storage commit {}", f.commit), problem, used.clone());
-                    }
-                }
-                Err(e) => self.find(format!("snapshot {id}"), e, used),
+            let before = self.report.findings.len();
+            self.one_snapshot(id, used, connectivity_only, &mut done, &mut commits)?;
+            if self.report.findings.len() > before
+                && let Some(path) = self.paths.get(&id)
+            {
+                self.damaged.push(KnownDamage { snapshot: id, path: path.clone() });
             }
         }
         drop(work);
         self.report.checked.storage_commits = commits.len() as u64;
         interrupt::check()?;
+        Ok(())
+    }
+
+    fn one_snapshot(
+        &mut self,
+        id: ObjectId,
+        used: Vec<String>,
+        connectivity_only: bool,
+        done: &mut HashMap<CommitHash, PageSet>,
+        commits: &mut HashSet<CommitHash>,
+    ) -> Result<()> {
+        let repo = self.repo;
+        let Some(snapshot): Option<Snapshot> = self.decoded(repo.snapshot(&id), &id, &shorten(&used)) else {
+            return Ok(());
+        };
+        self.report.checked.snapshots += 1;
+        let listed: Vec<CommitHash> = snapshot.commits_newest_first().map(|(_, _, hash)| hash).collect();
+        let open = match repo.store().open_snapshot(snapshot) {
+            Ok(open) => open,
+            Err(e) => {
+                self.find(format!("snapshot {id}"), e, used);
+                return Ok(());
+            }
+        };
+        commits.extend(listed);
+        if connectivity_only {
+            if let Err(e) = repo.store().check_segments(&open) {
+                self.find(format!("snapshot {id}"), e, used);
+            }
+            return Ok(());
+        }
+        let mut bytes = 0;
+        let found = repo.store().verify_snapshot(&open, done, &mut |n| {
+            bytes += n;
+            repo.monitor().advance(n);
+            interrupt::check().is_ok()
+        });
+        self.report.checked.page_bytes += bytes;
+        match found {
+            Ok(found) => {
+                for f in found {
+                    let what = format!("storage commit {} ({} pages from {} on)", f.commit, f.pages, f.first);
+                    self.find(what, f.error, used.clone());
+                }
+            }
+            Err(e) => self.find(format!("snapshot {id}"), e, used),
+        }
         Ok(())
     }
 

@@ -1,18 +1,33 @@
 //! Mends damage of the store when the lost content is added again.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 
 use super::Repository;
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::index::{Index, IndexEntry};
 use super::objects::ObjectReader;
 use super::staging::Staged;
-use crate::model::{Object, Snapshot};
-use crate::store::Transaction;
+use crate::model::{Object, ObjectId, RepoPath, Snapshot};
+use crate::store::{OpenSnapshot, Transaction};
+use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
 /// Stored pages up to this many bytes are verified when their file is added by name.
 const VERIFIED_BYTES: u64 = 16 << 20;
+
+/// What the last `fsck` found, under `.graft`: snapshot id, space, path, NUL.
+const DAMAGE: &str = "damage";
+
+/// A stored state of a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KnownDamage {
+    /// The snapshot.
+    pub snapshot: ObjectId,
+    /// A path that has, or had, this state.
+    pub path: RepoPath,
+}
 
 impl Repository {
     /// Tells whether the stored state of a file needs mending. Looks at segment indexes and, for small files, at pages.
@@ -32,28 +47,84 @@ impl Repository {
     }
 
     /// Mends what can be mended of the states that were staged before, from those just staged; then the old state,
-    /// which has the same content under the identity that history knows, stays staged.
-    pub(super) fn heal(&self, lock: &FileLock, staged: &mut [Staged], lost: &[IndexEntry]) -> Result<()> {
+    /// which has the same content under the identity that history knows, stays staged. The last `fsck` may know of
+    /// damage in older states of these files; that is mended from them as well.
+    pub(super) fn heal(
+        &self,
+        lock: &FileLock,
+        staged: &mut [Staged],
+        lost: &[IndexEntry],
+        known: Vec<KnownDamage>,
+    ) -> Result<()> {
         for old in lost {
             let Some(now) = staged.iter_mut().find(|s| s.change.path == old.path) else { continue };
             let Some(entry) = now.entry.as_mut() else { continue };
             let fresh = self.open_snapshot(&entry.snapshot)?;
-            let mut tx = Transaction::new(self.store(), lock)?;
-            let Some(snapshot) = self.old_snapshot(old, &mut tx)? else { continue };
-            if !tx.heal(&snapshot, &fresh)? {
-                continue;
-            }
-            tx.publish()?;
-            let healed = self.store().open_snapshot(snapshot)?;
+            let Some(healed) = self.mend(lock, old, &fresh)? else { continue };
             let same = crate::store::differing_pages(&healed, &fresh)?.is_empty() && old.byte_len == entry.byte_len;
             if same && old.kind == entry.kind && !self.needs_healing(old)? {
                 (entry.snapshot, entry.volume) = (old.snapshot, old.volume);
                 now.change.new = Some(old.snapshot);
                 now.change.pages_changed = Some(0);
             }
-            self.monitor().notice(&format!("mended the stored state of '{}'", old.path));
+        }
+        let mut left = Vec::new();
+        for damage in &known {
+            let now = staged.iter().find(|s| s.change.path == damage.path).and_then(|s| s.entry.as_ref());
+            let mended = match now {
+                Some(entry) => {
+                    let fresh = self.open_snapshot(&entry.snapshot)?;
+                    let old = IndexEntry { snapshot: damage.snapshot, fingerprint: None, ..entry.clone() };
+                    self.mend(lock, &old, &fresh)?.is_some() && !self.needs_healing(&old)?
+                }
+                None => false,
+            };
+            if !mended {
+                left.push(damage.clone());
+            }
+        }
+        if left != known {
+            self.remember_damage(&left)?;
         }
         Ok(())
+    }
+
+    /// Writes again what is damaged of an old state; `None` if that did not work.
+    fn mend(&self, lock: &FileLock, old: &IndexEntry, fresh: &OpenSnapshot) -> Result<Option<OpenSnapshot>> {
+        let mut tx = Transaction::new(self.store(), lock)?;
+        let Some(snapshot) = self.old_snapshot(old, &mut tx)? else { return Ok(None) };
+        if !tx.heal(&snapshot, fresh)? {
+            return Ok(None);
+        }
+        tx.publish()?;
+        self.monitor().notice(&format!("mended a stored state of '{}'", old.path));
+        Ok(Some(self.store().open_snapshot(snapshot)?))
+    }
+
+    /// Returns the damage that the last `fsck` found in states of files.
+    pub(super) fn known_damage(&self) -> Result<Vec<KnownDamage>> {
+        let path = self.dir().join(DAMAGE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(RepoError::file("read", &path)(e)),
+        };
+        let parse = |line: &str| {
+            let (id, path) = line.split_once(' ')?;
+            Some(KnownDamage { snapshot: ObjectId::from_hex(id).ok()?, path: RepoPath::new(path).ok()? })
+        };
+        // It is a hint for mending, so a line that says nothing harms nothing.
+        Ok(text.split('\0').filter_map(parse).collect())
+    }
+
+    /// Notes the damage that there is, for whoever adds the lost content again.
+    pub(super) fn remember_damage(&self, damage: &[KnownDamage]) -> Result<()> {
+        let path = self.dir().join(DAMAGE);
+        if damage.is_empty() {
+            return durable::remove(&path).map_err(RepoError::file("remove", &path));
+        }
+        let lines: String = damage.iter().map(|d| format!("{} {}\0", d.snapshot, d.path)).collect();
+        durable::replace(&path, &self.tmp(), lines.as_bytes()).map_err(RepoError::file("write", &path))
     }
 
     /// Reads a snapshot object, or derives it from the log and stores it again.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use super::Repository;
 use super::error::{RepoError, Result};
 use super::index::Index;
+use super::objects::ObjectReader;
 use crate::model::{ObjectId, RefName};
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
@@ -23,7 +24,12 @@ impl Repository {
     pub fn index(&self) -> Result<Index> {
         match self.read_pending()? {
             Some((commit, bytes)) if self.head_commit()? == Some(commit) => Ok(Index::from_bytes(self.dir(), &bytes)?),
-            _ => Ok(Index::load(self.dir())?),
+            _ => match (Index::load(self.dir())?, self.head_commit()?) {
+                (Some(index), _) => Ok(index),
+                (None, None) => Ok(Index::default()),
+                // Every commit leaves an index behind, so this one was lost.
+                (None, Some(head)) => Ok(Index::from_tree(&self.tree(&self.commit(&head)?.tree)?, self)?),
+            },
         }
     }
 

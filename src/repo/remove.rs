@@ -10,6 +10,7 @@ use super::index::{Index, IndexEntry};
 use super::pathspec::Pathspecs;
 use crate::model::RepoPath;
 use crate::model::path::RepoPathError;
+use crate::sqlite::materialize::{self, WriteOptions};
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
@@ -201,15 +202,27 @@ impl Repository {
             if taken && !options.force {
                 return Err(RemoveError::DestinationExists(to).into());
             }
-            for suffix in ["-wal", "-journal"] {
-                let sidecar = sidecar_path(&entry.path.under(self.top()), suffix);
-                if fs::metadata(&sidecar).is_ok_and(|m| m.len() > 0) {
-                    return Err(RemoveError::InUse { path: entry.path.clone(), sidecar }.into());
-                }
+            if let Some(sidecar) = self.unfinished(&entry.path)
+                && (options.dry_run || !self.settle(&entry.path)?)
+            {
+                return Err(RemoveError::InUse { path: entry.path.clone(), sidecar }.into());
             }
             moves.push((entry.path.clone(), to));
         }
         Ok(())
+    }
+
+    /// Returns the `-wal` or `-journal` that holds work which is not in the database's own file.
+    fn unfinished(&self, path: &RepoPath) -> Option<PathBuf> {
+        let sidecars = ["-wal", "-journal"].map(|suffix| sidecar_path(&path.under(self.top()), suffix));
+        sidecars.into_iter().find(|sidecar| fs::metadata(sidecar).is_ok_and(|m| m.len() > 0))
+    }
+
+    /// Has SQLite finish that work; false if a program has the database open.
+    fn settle(&self, path: &RepoPath) -> Result<bool> {
+        let tmp = self.tmp();
+        let options = WriteOptions { busy_timeout: self.settings().busy_timeout, ..WriteOptions::new(&tmp) };
+        Ok(materialize::settle(&path.under(self.top()), &options)?)
     }
 
     fn move_file(&self, index: &mut Index, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use super::Repository;
 use super::capture::{Captured, How};
-use super::error::Result;
+use super::changes::Tracked;
+use super::error::{RepoError, Result};
 use super::index::{Index, IndexEntry};
 use super::types::{ChangeKind, FileChange, Warning};
 use crate::model::RepoPath;
@@ -31,6 +32,8 @@ pub struct Staging<'r> {
     /// Paths whose files are gone: a new file with the content of one of them is that volume, renamed.
     gone: HashSet<RepoPath>,
     how: How,
+    /// The files of HEAD's commit, once they are needed.
+    head: Option<Vec<Tracked>>,
     batch: Vec<(RepoPath, Option<IndexEntry>, Captured)>,
     done: Vec<Staged>,
     /// What the user should know.
@@ -40,7 +43,16 @@ pub struct Staging<'r> {
 impl<'r> Staging<'r> {
     /// Starts with the index as it is now.
     pub fn new(repo: &'r Repository, index: &'r Index, how: How) -> Self {
-        Self { repo, index, gone: HashSet::new(), how, batch: Vec::new(), done: Vec::new(), warnings: Vec::new() }
+        Self {
+            repo,
+            index,
+            gone: HashSet::new(),
+            how,
+            head: None,
+            batch: Vec::new(),
+            done: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Takes a path out of the index.
@@ -78,15 +90,51 @@ impl<'r> Staging<'r> {
     }
 
     fn take(&mut self, path: &RepoPath, compare: bool) -> Result<bool> {
-        let entry = self.index.get(path).cloned();
+        let staged = self.index.get(path).cloned();
+        let entry = match &staged {
+            Some(_) => staged.clone(),
+            None => self.committed(path)?,
+        };
         let base = entry.as_ref().filter(|_| compare);
         let copies = if compare { self.index.entries() } else { &[] };
         let Some(mut captured) = self.repo.capture(path, base, copies, self.how)? else {
             return Ok(false);
         };
         self.warnings.extend(captured.warning.take());
+        // A file that is again as HEAD's commit has it is not staged under a new identity.
+        if compare
+            && staged.is_some()
+            && !captured.is_unchanged()
+            && let Some(committed) = self.committed(path)?
+            && committed.snapshot != staged.as_ref().map_or(committed.snapshot, |e| e.snapshot)
+        {
+            let how = How { purpose: Purpose::Compare, ..self.how };
+            let again = self.repo.capture(path, Some(&committed), &[], how)?;
+            if let Some(again) = again.filter(Captured::is_unchanged) {
+                self.batch.push((path.clone(), Some(committed), again));
+                return Ok(true);
+            }
+        }
         self.batch.push((path.clone(), entry, captured));
         Ok(true)
+    }
+
+    /// Returns a path as HEAD's commit has it.
+    fn committed(&mut self, path: &RepoPath) -> Result<Option<IndexEntry>> {
+        let head = match &mut self.head {
+            Some(head) => head,
+            None => self.head.insert(match self.repo.head_files() {
+                // Adding goes on, and may mend it.
+                Err(e) if e.is_damage() => Vec::new(),
+                files => files?,
+            }),
+        };
+        let Ok(at) = head.binary_search_by(|t| t.path.cmp(path)) else { return Ok(None) };
+        let Tracked { path, mode, snapshot } = head[at].clone();
+        match IndexEntry::of(path, mode, snapshot, self.repo).map_err(RepoError::from) {
+            Err(e) if e.is_damage() => Ok(None),
+            entry => entry.map(Some),
+        }
     }
 
     /// Puts the rest into the caller's transaction and returns what becomes of every path. `now` is the index as it is

@@ -134,9 +134,15 @@ impl Attached {
         self.number("PRAGMA g.page_count")
     }
 
-    /// Runs a statement, waiting for locks.
+    /// Runs statements, waiting for locks. A transaction that they begin and that then meets a lock is begun again.
     pub fn execute(&self, sql: &str, busy: Busy<'_>) -> Result<(), DatabaseError> {
-        busy.retry(&self.path, || self.conn.execute_batch(sql))
+        let outside = self.conn.is_autocommit();
+        busy.retry(&self.path, || {
+            if outside && !self.conn.is_autocommit() {
+                self.conn.execute_batch("ROLLBACK")?;
+            }
+            self.conn.execute_batch(sql)
+        })
     }
 
     /// Explains an error of SQLite.

@@ -99,7 +99,7 @@ fn to_stdout(repo: &Repository, id: &ObjectId, ctx: &mut Context) -> Outcome {
         let help = "send it into a file or a program, as in '-o old.db' or '-o - | gzip'";
         return Err(Failure::usage("a terminal cannot show a database").help(help));
     }
-    repo.export_to(id, &mut ctx.out)?;
+    repo.export_to(id, Path::new("standard output"), &mut ctx.out)?;
     ctx.out.flush()?;
     Ok(exit::DONE)
 }

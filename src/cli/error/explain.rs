@@ -171,12 +171,10 @@ fn database(error: &DatabaseError) -> Option<String> {
         DatabaseError::Locked { .. } => {
             "wait until they have finished, or wait longer with --busy-timeout <MILLISECONDS>"
         }
-        DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. } => {
+        DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. } | DatabaseError::NotADatabase { .. } => {
             "'graft restore <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
         }
-        DatabaseError::NotADatabase { .. } | DatabaseError::Empty { .. } => {
-            "'graft add --opaque <file>' tracks any file byte for byte"
-        }
+        DatabaseError::Empty { .. } => "'graft add --opaque <file>' tracks any file byte for byte",
         DatabaseError::NotPermitted { .. } => "check who owns the file and its folder ('ls -l')",
         DatabaseError::NeedsRecovery { .. } => {
             "open it once with 'sqlite3' where the folder is writable, or copy it there with the files beside it"
@@ -209,7 +207,7 @@ fn commit(error: &CommitError) -> String {
         CommitError::NothingToCommit => "'graft add <file>' stages changes, 'graft status' shows them".to_owned(),
         CommitError::EmptyMessage => "give one with -m, or use --allow-empty-message".to_owned(),
         CommitError::NothingToAmend => "leave --amend out to make the first commit".to_owned(),
-        CommitError::NoMatch(path) => near_file(path),
+        CommitError::NoMatch(path) => near_tracked(path),
         CommitError::PathsWithAll => "leave out the one or the other".to_owned(),
         CommitError::HeadMoved => "look at 'graft log' and 'graft status', then commit again".to_owned(),
     }
@@ -247,7 +245,8 @@ fn pathspec(error: &PathspecError) -> Option<String> {
         PathspecError::BeyondSymlink { .. } => "name the file by its real path",
         PathspecError::NotUtf8(_) => "rename the file",
         PathspecError::Magic { .. } => "put ':(literal)' before a path that begins with ':'",
-        PathspecError::Empty | PathspecError::Reserved { .. } => return None,
+        PathspecError::Reserved { .. } => "what lies in '.graft' and '.git' belongs to Graft and Git themselves",
+        PathspecError::Empty => "name a file, or '.' for the folder you stand in",
     };
     Some(help.to_owned())
 }
@@ -258,14 +257,14 @@ fn untrackable(error: &UntrackableError) -> Option<String> {
         UntrackableError::NestedRepository(_) => "work in it with 'graft -C <DIR>'",
         UntrackableError::Sidecar(_) => "add the database; what is in the files beside it comes with it",
         UntrackableError::Unreadable { source, .. } => return io_help(source),
-        UntrackableError::Special(_) => return None,
+        UntrackableError::Special(_) => "only files have a content to keep; name others in .graftignore",
     };
     Some(help.to_owned())
 }
 
 fn remove(error: &RemoveError) -> Option<String> {
     let help = match error {
-        RemoveError::NoMatch(path) => return Some(near_file(path)),
+        RemoveError::NoMatch(path) => return Some(near_tracked(path)),
         RemoveError::Folder(_) => "'graft rm -r <folder>' removes what is tracked in it",
         RemoveError::LocalChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
         RemoveError::StagedChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
@@ -288,6 +287,14 @@ fn config(error: &ConfigError) -> Option<String> {
         ConfigError::Several { .. } => "'graft config unset <key>' removes them all",
     };
     Some(help.to_owned())
+}
+
+/// Names a file that may have been meant where only tracked ones count.
+fn near_tracked(path: &Path) -> String {
+    match path.exists() {
+        true => format!("'graft add {}' tracks it", path.display()),
+        false => near_file(path),
+    }
 }
 
 /// Names a file that may have been meant.

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::{FileKind, FileMode, ObjectId, RepoPath, Tree, TreeEntry, VolumeId};
+use crate::model::{FileKind, FileMode, ObjectId, RepoPath, Snapshot, Tree, TreeEntry, VolumeId};
 use crate::repo::fingerprint::Fingerprint;
 use crate::repo::objects::{ObjectReader, ReadError};
 use crate::util::fs::replace;
@@ -63,6 +63,19 @@ pub struct IndexEntry {
     pub fingerprint: Option<Fingerprint>,
 }
 
+impl IndexEntry {
+    /// Stages a snapshot under a path; what the file looks like is not known.
+    pub fn of(
+        path: RepoPath,
+        mode: FileMode,
+        snapshot: ObjectId,
+        objects: &dyn ObjectReader,
+    ) -> Result<Self, ReadError> {
+        let Snapshot { volume, kind, byte_len, .. } = objects.snapshot(&snapshot)?;
+        Ok(Self { path, mode, snapshot, volume, kind, byte_len, fingerprint: None })
+    }
+}
+
 /// All tracked paths, in byte order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
@@ -70,12 +83,12 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads the index of the repository folder `dir` (`.graft`); a missing file is an empty index.
-    pub fn load(dir: &Path) -> Result<Self, IndexError> {
+    /// Reads the index of the repository folder `dir` (`.graft`); `None` if there is no such file.
+    pub fn load(dir: &Path) -> Result<Option<Self>, IndexError> {
         let path = file(dir);
         match fs::read(&path) {
-            Ok(bytes) => codec::decode(&bytes).map(|entries| Self { entries }).map_err(|e| e.at(path)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Ok(bytes) => codec::decode(&bytes).map(|entries| Some(Self { entries })).map_err(|e| e.at(path)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Io { path, source }),
         }
     }
@@ -99,18 +112,7 @@ impl Index {
 
     /// Makes an index of a tree; without fingerprints, so every file counts as possibly changed.
     pub fn from_tree(tree: &Tree, objects: &dyn ObjectReader) -> Result<Self, ReadError> {
-        let entry = |e: &TreeEntry| -> Result<IndexEntry, ReadError> {
-            let snapshot = objects.snapshot(&e.snapshot)?;
-            Ok(IndexEntry {
-                path: e.path.clone(),
-                mode: e.mode,
-                snapshot: e.snapshot,
-                volume: snapshot.volume,
-                kind: snapshot.kind,
-                byte_len: snapshot.byte_len,
-                fingerprint: None,
-            })
-        };
+        let entry = |e: &TreeEntry| IndexEntry::of(e.path.clone(), e.mode, e.snapshot, objects);
         Ok(Self { entries: tree.entries().iter().map(entry).collect::<Result<_, _>>()? })
     }
 

@@ -137,7 +137,7 @@ impl Resolver<'_> {
 
     fn in_index(&self, stage: u8, path: &str) -> Result<ObjectId, RevError> {
         let path = self.path_from_top(path)?;
-        let index = Index::load(self.dir)?;
+        let index = Index::load(self.dir)?.unwrap_or_default();
         match RepoPath::new(&path).ok().and_then(|p| index.get(&p)) {
             Some(_) if stage > 0 => return Err(RevError::NoStage { path, stage }),
             Some(entry) => return Ok(entry.snapshot),

@@ -74,6 +74,16 @@ pub fn export_to(source: &dyn PageSource, name: &Path, out: &mut dyn Write) -> R
     Ok(source.byte_len())
 }
 
+/// Brings a database that nobody has open into its main file alone, for a move: what a WAL or a hot journal holds is
+/// taken in or rolled back. Tells whether that worked; it does not while another connection is open.
+pub fn settle(path: &Path, opts: &WriteOptions<'_>) -> Result<bool, MaterializeError> {
+    let db = Attached::open(path, Purpose::Write, opts.busy())?;
+    let read = db.execute("SELECT 1 FROM g.sqlite_schema LIMIT 1", opts.busy());
+    db.close();
+    read?;
+    Ok(["-wal", "-journal"].iter().all(|suffix| fs::metadata(sidecar(path, suffix)).map_or(0, |m| m.len()) == 0))
+}
+
 /// Locks a database against everybody and folds its WAL in; `None` if SQLite cannot read it.
 fn take_over(path: &Path, opts: &WriteOptions<'_>) -> Result<Option<Attached>, MaterializeError> {
     let db = match Attached::open(path, Purpose::TakeOver, opts.busy()) {
