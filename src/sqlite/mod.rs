@@ -1,7 +1,9 @@
 //! Everything that knows SQLite: capture, materialize, the virtual file system, pages and rows.
 
+pub mod apply;
 pub mod attach;
 pub mod capture;
+pub mod changeset;
 pub mod detect;
 pub mod diff;
 pub mod error;
@@ -10,6 +12,7 @@ pub mod header;
 pub mod holders;
 pub mod materialize;
 pub mod sample;
+pub mod script;
 #[cfg(test)]
 mod tests;
 pub mod vfs;

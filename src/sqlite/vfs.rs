@@ -3,7 +3,8 @@
 //! A [`Mount`] gives a source a name that SQLite can open, as the main database or by `ATTACH`, several at once. Files
 //! opened keep their source alive, so a mount may go as soon as everything is open. They claim to be immutable: SQLite
 //! takes no locks, looks for no journal, and reads databases whose header says WAL. Temporary files, for sorting, are
-//! left to the system's own file system. Apart from this file, nothing in Graft is `unsafe`.
+//! left to the system's own file system. Apart from this file and the calls of SQLite's session extension (changesets), nothing
+//! in Graft is `unsafe`.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

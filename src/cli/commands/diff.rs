@@ -7,6 +7,7 @@ use globset::GlobBuilder;
 
 use super::Outcome;
 use crate::cli::context::Context;
+use crate::cli::diff::script::{empty_changeset, only_database};
 use crate::cli::diff::target::{self, Asked};
 use crate::cli::diff::{self, Filter, Format, View};
 use crate::cli::error::{Failure, exit};
@@ -64,6 +65,14 @@ pub struct Args {
     /// Show one line of comma-separated values per cell that differs.
     #[arg(long, group = "format")]
     pub csv: bool,
+
+    /// Show a script of SQL that turns the old state into the new one, for 'graft apply' or any SQLite shell.
+    #[arg(long, group = "format", conflicts_with_all = ["condition", "limit", "diff_filter"])]
+    pub sql: bool,
+
+    /// Write a changeset of SQLite's session extension, which holds rows but no schema, for 'graft apply' or other programs.
+    #[arg(long, value_name = "FILE", group = "format", conflicts_with_all = ["condition", "limit", "diff_filter"], value_hint = ValueHint::FilePath)]
+    pub changeset: Option<PathBuf>,
 
     /// Show which pages differ.
     #[arg(long, group = "format")]
@@ -132,6 +141,8 @@ impl Args {
             (self.schema, Format::Schema),
             (self.csv, Format::Csv),
             (self.pages, Format::Pages),
+            (self.sql, Format::Sql),
+            (self.changeset.is_some(), Format::Changeset),
             (ctx.globals.quiet, Format::Quiet),
         ];
         wanted.into_iter().find(|(is, _)| *is).map_or(Format::Patch, |(_, format)| format)
@@ -156,6 +167,7 @@ impl Args {
                 },
                 shadow: self.shadow,
             },
+            output: self.changeset.as_ref().map(|path| ctx.resolve(path)),
             from,
         })
     }
@@ -172,7 +184,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     };
     let view = args.view(ctx, ctx.prefix(&repo))?;
     let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
-    if view.format != Format::Quiet {
+    if !matches!(view.format, Format::Quiet | Format::Changeset) {
         ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
     }
     let shown = match asked {
@@ -181,7 +193,12 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
             let files = repo
                 .diff_files(&request)
                 .map_err(|e| target::unknown_word(&repo, &e, &args.what).unwrap_or_else(|| Failure::from(e)))?;
-            let shown = diff::show(ctx, &files, &|file, options| repo.open_diff(file, options), &view)?;
+            let open = |file: &FileDiff, options| repo.open_diff(file, options);
+            let files = if args.sql || args.changeset.is_some() { only_database(files, &open)? } else { files };
+            if files.is_empty() {
+                view.output.as_deref().map_or(Ok(()), empty_changeset)?;
+            }
+            let shown = diff::show(ctx, &files, &open, &view)?;
             if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
                 let mut known = shown.tables.clone();
                 if !known.iter().any(|t| glob.is_match(t)) {
@@ -203,7 +220,7 @@ fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
     })?;
     let file = files(Path::new(&old), Path::new(&new))?;
     let view = args.view(ctx, String::new())?;
-    if view.format != Format::Quiet {
+    if !matches!(view.format, Format::Quiet | Format::Changeset) {
         ctx.page(None);
     }
     let settings = ctx.settings();
@@ -220,6 +237,10 @@ fn one_pair(
     open: &dyn Fn(&FileDiff, DiffOptions) -> Result<crate::repo::diff::Opened, RepoError>,
 ) -> Result<diff::Shown, Failure> {
     let file = if args.reverse { file.reversed() } else { file };
+    if (args.sql || args.changeset.is_some()) && only_database(vec![file.clone()], open)?.is_empty() {
+        view.output.as_deref().map_or(Ok(()), empty_changeset)?;
+        return Ok(diff::Shown::default());
+    }
     let shown = diff::show(ctx, std::slice::from_ref(&file), open, view)?;
     if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
         diff::check_tables(pattern, glob, &shown.tables)?;

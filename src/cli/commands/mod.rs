@@ -2,6 +2,7 @@
 //! operation and renders its value.
 
 pub mod add;
+pub mod apply;
 pub mod cat_file;
 mod checked_out;
 pub mod checkout;
@@ -36,7 +37,7 @@ pub type Outcome = Result<u8, Failure>;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
-    ("See what changed", &["log", "show", "diff"]),
+    ("See what changed", &["log", "show", "diff", "apply"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck"]),
     ("Get help", &["help", "completions"]),
@@ -55,6 +56,7 @@ pub enum Command {
     Log(Box<log::Args>),
     Show(show::Args),
     Diff(diff::Args),
+    Apply(apply::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
@@ -81,6 +83,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Log(args) => log::run(*args, ctx),
         Command::Show(args) => show::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
+        Command::Apply(args) => apply::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

@@ -7,6 +7,7 @@ mod csv;
 mod database;
 mod lines;
 mod patch;
+pub mod script;
 mod stat;
 pub mod target;
 pub mod value;
@@ -14,6 +15,7 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::PathBuf;
 
 use database::Database;
 use globset::GlobMatcher;
@@ -53,6 +55,10 @@ pub enum Format {
     Csv,
     /// Pages.
     Pages,
+    /// A script that turns the old state into the new one.
+    Sql,
+    /// A changeset, in a file.
+    Changeset,
     /// Nothing: only the exit code counts.
     Quiet,
 }
@@ -72,6 +78,8 @@ pub struct View {
     pub limit: Option<u64>,
     /// How rows are paired.
     pub options: DiffOptions,
+    /// The file for a changeset.
+    pub output: Option<PathBuf>,
     /// Where the user stands, for names of files.
     pub from: String,
 }
@@ -86,6 +94,7 @@ impl View {
             condition: None,
             limit: None,
             options: DiffOptions::default(),
+            output: None,
             from: String::new(),
         }
     }
@@ -236,6 +245,8 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
                 Format::Summary => stat::summary(ctx, file, database.as_ref())?,
                 Format::Json => lines::file(ctx, file, &opened, database.as_ref())?,
                 Format::Csv => csv::file(ctx, file, database.as_ref())?,
+                Format::Sql => script::file(ctx, file, database.as_ref())?,
+                Format::Changeset => script::changeset(ctx, database.as_ref())?,
                 Format::Pages => pages(ctx, file, &opened, view)?,
                 _ => patch::file(ctx, file, &opened, database.as_ref(), view)?,
             },

@@ -162,6 +162,16 @@ impl Diff {
         &self.tables
     }
 
+    /// Returns the connections that read the old state and the new one.
+    pub(in crate::sqlite) fn connections(&self) -> (&rusqlite::Connection, &rusqlite::Connection) {
+        (&self.old.conn, &self.new.conn)
+    }
+
+    /// Tells whether the old state is a file without a byte.
+    pub(in crate::sqlite) fn is_old_empty(&self) -> bool {
+        self.old.empty
+    }
+
     /// Returns the schema objects that differ, in the order of kind and name.
     pub fn schema(&self) -> Result<Vec<SchemaChange>, DiffError> {
         schema::changes(&self.old, &self.new, &self.tables)

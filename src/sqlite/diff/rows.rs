@@ -10,7 +10,7 @@ use super::side::{Side, quoted};
 use super::table::{Table, TableKind};
 use super::walk::Walk;
 use super::{Diff, DiffError, Identity, TablePair};
-use crate::model::{RowChange, RowIdentity};
+use crate::model::{RowChange, RowIdentity, Value};
 
 /// How the rows of a table are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,6 +213,22 @@ impl Diff {
 }
 
 impl TablePair {
+    /// Returns the new table alone, as if the old state had none; `None` if it holds no rows of its own.
+    pub(in crate::sqlite) fn as_created(&self) -> Option<Self> {
+        let new = self.new.clone().filter(|t| t.has_content)?;
+        Some(Self { name: self.name.clone(), old: None, new: Some(new), compared: self.compared })
+    }
+
+    /// Returns the columns that both tables have, and those that only the new one has with what old rows hold there.
+    pub(in crate::sqlite) fn columns_kept(&self) -> (Vec<String>, Vec<(String, Value)>) {
+        let mapping = Mapping::of(self);
+        let name = |i: usize| self.any().columns[i].name.clone();
+        (
+            mapping.common.iter().map(|(_, i)| name(*i)).collect(),
+            mapping.added.into_iter().map(|(i, value)| (name(i), value)).collect(),
+        )
+    }
+
     pub(super) fn any(&self) -> &Table {
         self.new.as_ref().or(self.old.as_ref()).expect("a pair has at least one table")
     }

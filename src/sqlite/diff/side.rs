@@ -79,7 +79,7 @@ pub(super) fn set(to: &mut Value, from: ValueRef<'_>) {
 }
 
 /// Copies a value that SQLite holds.
-pub(super) fn value(from: ValueRef<'_>) -> Value {
+pub(in crate::sqlite) fn value(from: ValueRef<'_>) -> Value {
     let mut to = Value::Null;
     set(&mut to, from);
     to

@@ -71,6 +71,16 @@ impl Table {
         self.rowid_name.as_deref()
     }
 
+    /// Tells whether it is a full-text index over the content of another table.
+    pub(in crate::sqlite) fn indexes_other_content(&self) -> bool {
+        let sql = self.sql.to_ascii_lowercase();
+        let mut contents = sql.match_indices("content").filter_map(|(at, word)| {
+            let value = sql[at + word.len()..].trim_start().strip_prefix('=')?.trim_start();
+            Some(!["''", "\"\"", ",", ")"].iter().any(|nothing| value.starts_with(nothing)))
+        });
+        self.kind == TableKind::Virtual && !self.has_content && contents.any(|other| other)
+    }
+
     /// Returns where a column is.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)

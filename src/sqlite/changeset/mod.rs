@@ -1,0 +1,162 @@
+//! Changesets of SQLite's session extension: the rows that differ, in a form that other SQLite programs apply.
+//!
+//! A changeset holds rows of tables with a key that holds no NULL, or without a declared key by rowid; no schema, no
+//! settings. It is written in parts, so that memory stays bounded, first all deletions, then what is updated, then what
+//! is inserted: applied in this order nothing is in the way of anything. A row that changes in a table with unique
+//! columns is deleted and inserted again.
+
+mod group;
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+
+use group::{Change, Group, c_name};
+
+use super::diff::{Compared, Diff, DiffError, RowPair, TableKind, TablePair};
+use super::script::has_unique_columns;
+use crate::model::{RowIdentity, Value};
+
+/// Bytes of values gathered before a part is written.
+const PART_LEN: usize = 8 << 20;
+
+/// Why no changeset can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangesetError {
+    /// A table differs in a way that a changeset cannot hold.
+    #[error("a changeset cannot hold what differs in {table}: {reason}")]
+    Inexpressible {
+        /// The table.
+        table: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The states cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// The output cannot be written.
+    #[error("cannot write the changeset")]
+    Io(#[from] io::Error),
+}
+
+/// Writes the changeset of one database, and returns what differs besides rows.
+pub fn write_changeset(
+    diff: &Diff,
+    wanted: &dyn Fn(&str) -> bool,
+    out: &mut dyn Write,
+) -> Result<Vec<String>, ChangesetError> {
+    let mut parts = [Part::new(diff)?, Part::new(diff)?, Part::new(diff)?];
+    for pair in diff.tables().iter().filter(|t| wanted(&t.name) && t.compared != Compared::Shadow) {
+        table(diff, pair, &mut parts)?;
+    }
+    for part in parts {
+        part.copy_to(out)?;
+    }
+    let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && wanted(&o.table));
+    let mut left_out: Vec<String> = objects.map(|o| format!("the {} {}", o.kind, o.name)).collect();
+    left_out.extend(diff.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));
+    Ok(left_out)
+}
+
+fn table(diff: &Diff, pair: &TablePair, parts: &mut [Part; 3]) -> Result<(), ChangesetError> {
+    let inexpressible = |reason| ChangesetError::Inexpressible { table: pair.name.clone(), reason };
+    let (Some(old), Some(new)) = (&pair.old, &pair.new) else {
+        return Err(inexpressible(if pair.compared == Compared::Unreadable {
+            "SQLite cannot read it"
+        } else {
+            "the table is only in one of the states"
+        }));
+    };
+    if old.sql != new.sql {
+        return Err(inexpressible("its definition differs"));
+    }
+    if pair.compared != Compared::Rows || diff.surely_same(pair)? {
+        return Ok(());
+    }
+    let identity = diff.table_changes(pair)?.identity;
+    let reason = match identity {
+        _ if new.kind == TableKind::Virtual => Some("it is a virtual table"),
+        RowIdentity::Bag => Some("its rows have no key"),
+        RowIdentity::Rowid if !new.key.is_empty() => Some("its key holds NULL"),
+        _ => None,
+    };
+    let again = has_unique_columns(diff, pair, identity)?;
+    let name = c_name(&pair.name).map_err(DiffError::Sqlite)?;
+    let keys: Vec<bool> = new.columns.iter().map(|c| new.key.contains(&c.name)).collect();
+    let mut failed: Option<ChangesetError> = None;
+    diff.row_pairs(pair, &mut |row| {
+        let done = match reason {
+            Some(reason) => Err(inexpressible(reason)),
+            None => add(row, identity, &keys, again, &name, parts),
+        };
+        failed = done.err();
+        if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn add(
+    row: &RowPair<'_>,
+    identity: RowIdentity,
+    keys: &[bool],
+    again: bool,
+    name: &CString,
+    [deleted, updated, inserted]: &mut [Part; 3],
+) -> Result<(), ChangesetError> {
+    let rowid = if identity == RowIdentity::Rowid { row.key } else { &[] };
+    let whole = |values: &'_ [Value]| -> Vec<Value> { rowid.iter().chain(values).cloned().collect() };
+    if let (Some(old), Some(new), false) = (row.old, row.new, again) {
+        let cells = keys.iter().zip(old.iter().zip(new)).map(|(is_key, (a, b))| match is_key {
+            true => (Some(a), None),
+            false if a.is_same(b) => (None, None),
+            false => (Some(a), Some(b)),
+        });
+        let cells = rowid.iter().map(|v| (Some(v), None)).chain(cells).collect();
+        return updated.add(name, &Change::Update(cells));
+    }
+    if let Some(old) = row.old {
+        let values = whole(old);
+        deleted.add(name, &Change::Delete(values.iter().collect()))?;
+    }
+    if let Some(new) = row.new {
+        let values = whole(new);
+        inserted.add(name, &Change::Insert(values.iter().collect()))?;
+    }
+    Ok(())
+}
+
+/// Changes of one kind, kept in a file once there are many.
+struct Part<'d> {
+    diff: &'d Diff,
+    group: Group,
+    file: Option<File>,
+}
+
+impl<'d> Part<'d> {
+    fn new(diff: &'d Diff) -> Result<Self, ChangesetError> {
+        let group = Group::new(diff.connections().0).map_err(DiffError::Sqlite)?;
+        Ok(Self { diff, group, file: None })
+    }
+
+    fn add(&mut self, table: &CString, change: &Change<'_>) -> Result<(), ChangesetError> {
+        self.group.add(table, change).map_err(DiffError::Sqlite)?;
+        if self.group.taken < PART_LEN {
+            return Ok(());
+        }
+        let bytes = self.group.output().map_err(DiffError::Sqlite)?;
+        self.group = Group::new(self.diff.connections().0).map_err(DiffError::Sqlite)?;
+        if self.file.is_none() {
+            self.file = Some(tempfile::tempfile()?);
+        }
+        Ok(self.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes))?)
+    }
+
+    fn copy_to(self, out: &mut dyn Write) -> Result<(), ChangesetError> {
+        if let Some(mut file) = self.file {
+            file.seek(SeekFrom::Start(0))?;
+            io::copy(&mut file, out)?;
+        }
+        Ok(out.write_all(&self.group.output().map_err(DiffError::Sqlite)?)?)
+    }
+}

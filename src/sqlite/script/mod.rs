@@ -1,0 +1,231 @@
+//! SQL scripts that turn one state of a database into another.
+//!
+//! The order is one in which nothing can be in the way: triggers and changed indexes go first; in each table rows are
+//! deleted before others come, and a row that changes in a table with unique columns is deleted and inserted again, so
+//! at every moment the table holds nothing but rows of the old state that stay and rows of the new one. A table whose
+//! definition changed is made anew around the rows that stay. Triggers and indexes come back last. Statements say what
+//! the row held, so that a script applied to another database than the old state changes no row by mistake.
+
+mod literal;
+mod plan;
+mod rows;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+
+pub(super) use plan::has_unique_columns;
+
+use literal::{Encoding, Literals};
+use plan::{Objects, Plan, Planned, Selection};
+use rows::RowStatements;
+
+use crate::sqlite::diff::side::quoted;
+use crate::sqlite::diff::{Diff, DiffError, TablePair};
+
+/// How a script begins; the name of its database follows.
+pub const MAGIC: &str = "-- graft diff --sql: ";
+/// What stands between where a row is found and what it held.
+pub(super) const WAS: &str = " /*was*/";
+/// The temporary table for the rows that stay while their table is made anew.
+const KEEP: &str = "temp.graft_keep";
+
+/// Why no script can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// The states cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// The output cannot be written.
+    #[error("cannot write the script")]
+    Io(#[from] io::Error),
+}
+
+/// Writes the script for one database, and returns what it does not carry over.
+pub fn write_script(
+    diff: &Diff,
+    name: &str,
+    wanted: &dyn Fn(&str) -> bool,
+    out: &mut dyn Write,
+) -> Result<Vec<String>, ScriptError> {
+    let objects = Objects::read(diff)?;
+    let encoding = objects.encoding();
+    let literals = Literals { conn: diff.connections().0, encoding: Encoding::parse(&encoding) };
+    let mut script = Script { diff, literals: &literals, left_out: Vec::new() };
+    let mut body = Spool::new()?;
+    let mut plans = plan::of_tables(diff, wanted)?;
+    for planned in &mut plans {
+        script.table(planned, &mut body)?;
+    }
+    for planned in plans.iter().filter(|p| p.rebuild) {
+        let name = quoted(&planned.pair.name);
+        body.line(&format!("INSERT INTO {name} ({name}) VALUES ('rebuild');"))?;
+    }
+    let touched = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan != Plan::Same);
+    let made_anew = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan.makes_anew());
+    let select = Selection { wanted, touched: &touched, made_anew: &made_anew };
+    let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    writeln!(out, "{MAGIC}{name}")?;
+    writeln!(out, "PRAGMA foreign_keys = OFF;\nPRAGMA ignore_check_constraints = ON;")?;
+    for setting in diff.settings()? {
+        match setting.name {
+            "user_version" | "application_id" => {}
+            name => script.left_out.push(format!("the setting {name}")),
+        }
+    }
+    if objects.from_nothing && encoding != "UTF-8" {
+        writeln!(out, "PRAGMA encoding = '{encoding}';")?;
+    }
+    writeln!(out, "BEGIN IMMEDIATE;")?;
+    objects.drops(&select, out)?;
+    for planned in plans.iter().filter(|p| p.plan == Plan::Drop) {
+        writeln!(out, "DROP TABLE {};", quoted(&planned.pair.name))?;
+    }
+    body.copy_to(out)?;
+    objects.creates(&select, out)?;
+    for (name, seq) in objects.sequences(&select) {
+        let name = literals.text(&name);
+        writeln!(out, "DELETE FROM sqlite_sequence WHERE name IS {name};")?;
+        if let Some(seq) = seq {
+            writeln!(out, "INSERT INTO sqlite_sequence (name, seq) VALUES ({name}, {});", literals.text(&seq))?;
+        }
+    }
+    for setting in diff.settings()?.iter().filter(|s| ["user_version", "application_id"].contains(&s.name)) {
+        writeln!(out, "PRAGMA {} = {};", setting.name, literals.text(&setting.new))?;
+    }
+    writeln!(out, "COMMIT;\nPRAGMA ignore_check_constraints = OFF;")?;
+    Ok(script.left_out)
+}
+
+struct Script<'d> {
+    diff: &'d Diff,
+    literals: &'d Literals<'d>,
+    left_out: Vec<String>,
+}
+
+impl Script<'_> {
+    /// Writes the statements for the rows of a table, and the table itself if it is made anew.
+    fn table(&mut self, planned: &mut Planned<'_>, body: &mut Spool) -> Result<(), ScriptError> {
+        let pair = planned.pair;
+        match planned.plan {
+            Plan::Same | Plan::Drop => {}
+            Plan::Unreadable => self.left_out.push(format!("the rows of {}", pair.name)),
+            Plan::Rows => {
+                if !self.rows(pair, false, body, &mut |_| Ok(()))? {
+                    planned.plan = Plan::Same;
+                }
+            }
+            Plan::Alter => {
+                self.rows(pair, true, body, &mut |body| self.make_anew(pair, body))?;
+            }
+            Plan::Replace | Plan::Create => {
+                if planned.plan == Plan::Replace {
+                    body.line(&format!("DROP TABLE {};", quoted(&pair.name)))?;
+                }
+                let new = pair.new.as_ref().expect("the plan is about a new table");
+                body.line(&format!("{};", new.sql))?;
+                if let Some(fresh) = pair.as_created() {
+                    self.rows(&fresh, false, body, &mut |_| Ok(()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the statements for rows: deletions, then what `between` writes, then the rest. Tells whether there are any.
+    fn rows(
+        &self,
+        pair: &TablePair,
+        alter: bool,
+        body: &mut Spool,
+        between: &mut dyn FnMut(&mut Spool) -> Result<(), ScriptError>,
+    ) -> Result<bool, ScriptError> {
+        let identity = self.diff.table_changes(pair)?.identity;
+        let of = |table| RowStatements { table, identity, literals: self.literals };
+        let (old, new) = (pair.old.as_ref().map(of), pair.new.as_ref().map(of));
+        let again = alter || has_unique_columns(self.diff, pair, identity)?;
+        let mut later = Spool::new()?;
+        let mut any = false;
+        let mut failed = None;
+        let mut text = String::new();
+        self.diff.row_pairs(pair, &mut |row| {
+            any = true;
+            text.clear();
+            let written = match (row.old, row.new, &old, &new) {
+                (Some(_), Some(_), _, Some(new)) if !again => {
+                    new.update(&mut text, row);
+                    later.text(&text)
+                }
+                (was, is, old, new) => {
+                    if let (Some(_), Some(old)) = (was, old) {
+                        old.delete(&mut text, row);
+                    }
+                    let gone = body.text(&text);
+                    text.clear();
+                    if let (Some(values), Some(new)) = (is, new) {
+                        (0..row.count).for_each(|_| new.insert(&mut text, row.key, values));
+                    }
+                    gone.and_then(|()| later.text(&text))
+                }
+            };
+            failed = written.err();
+            if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        failed.map_or(Ok(()), Err)?;
+        between(body)?;
+        later.copy_to(&mut body.0)?;
+        Ok(any)
+    }
+
+    /// Writes what makes a table anew around the rows that stay.
+    fn make_anew(&self, pair: &TablePair, body: &mut Spool) -> Result<(), ScriptError> {
+        let (Some(old), Some(new)) = (&pair.old, &pair.new) else { return Ok(()) };
+        let name = quoted(&pair.name);
+        let rowids = match (old.rowid_name(), new.rowid_name(), &new.rowid_column) {
+            (Some(from), Some(to), None) => Some((from.to_owned(), to.to_owned())),
+            _ => None,
+        };
+        let (common, added) = pair.columns_kept();
+        let mut from: Vec<String> = rowids.iter().map(|(from, _)| format!("{from} AS graft_rowid")).collect();
+        from.extend(common.iter().map(|c| quoted(c)));
+        let mut to: Vec<String> = rowids.iter().map(|(_, to)| to.clone()).collect();
+        let mut kept: Vec<String> = rowids.iter().map(|_| "graft_rowid".to_owned()).collect();
+        for column in &common {
+            to.push(quoted(column));
+            kept.push(quoted(column));
+        }
+        for (column, value) in &added {
+            to.push(quoted(column));
+            kept.push(self.literals.text(value));
+        }
+        body.line(&format!("CREATE TEMP TABLE graft_keep AS SELECT {} FROM {name};", from.join(", ")))?;
+        body.line(&format!("DROP TABLE {name};\n{};", new.sql))?;
+        body.line(&format!("INSERT INTO {name} ({}) SELECT {} FROM {KEEP};", to.join(", "), kept.join(", ")))?;
+        body.line(&format!("DROP TABLE {KEEP};"))?;
+        Ok(())
+    }
+}
+
+/// Text that is written before it is known what stands above it.
+struct Spool(BufWriter<File>);
+
+impl Spool {
+    fn new() -> io::Result<Self> {
+        Ok(Self(BufWriter::new(tempfile::tempfile()?)))
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), ScriptError> {
+        Ok(self.0.write_all(text.as_bytes())?)
+    }
+
+    fn line(&mut self, text: &str) -> Result<(), ScriptError> {
+        Ok(writeln!(self.0, "{text}")?)
+    }
+
+    fn copy_to(self, out: &mut dyn Write) -> Result<(), ScriptError> {
+        let mut file = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        io::copy(&mut file, out)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! What is done to each table, and which other objects of the schema go and come.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use rusqlite::Connection;
+
+use crate::model::{RowIdentity, Value};
+use crate::sqlite::diff::side::{quoted, value};
+use crate::sqlite::diff::{Compared, Diff, DiffError, TableKind, TablePair};
+use crate::sqlite::error::message;
+
+/// What is done to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Nothing.
+    Same,
+    /// Rows change.
+    Rows,
+    /// It is made anew around the rows that stay.
+    Alter,
+    /// It is made anew with all of its rows, as there is no way to name single ones.
+    Replace,
+    /// It is made.
+    Create,
+    /// It goes.
+    Drop,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl Plan {
+    /// Tells whether its indexes go with the table and must be made again.
+    pub fn makes_anew(self) -> bool {
+        matches!(self, Self::Alter | Self::Replace | Self::Create | Self::Drop)
+    }
+}
+
+/// A table and what is done to it.
+pub(super) struct Planned<'d> {
+    pub pair: &'d TablePair,
+    pub plan: Plan,
+    /// It is an index over the content of another table, which is to be made again.
+    pub rebuild: bool,
+}
+
+/// Decides for all wanted tables.
+pub(super) fn of_tables<'d>(diff: &'d Diff, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Planned<'d>>, DiffError> {
+    let mut plans = Vec::new();
+    for pair in diff.tables().iter().filter(|t| wanted(&t.name)) {
+        let both = || pair.old.iter().chain(&pair.new);
+        let plan = match (&pair.old, &pair.new, pair.compared) {
+            (.., Compared::Shadow) => Plan::Same,
+            (.., Compared::Unreadable) => Plan::Unreadable,
+            (None, ..) => Plan::Create,
+            (_, None, _) => Plan::Drop,
+            (Some(a), Some(b), Compared::NoContent) if a.sql == b.sql => Plan::Same,
+            (Some(_), Some(_), Compared::NoContent) => Plan::Replace,
+            (Some(a), Some(b), Compared::Rows) => {
+                if diff.surely_same(pair)? {
+                    Plan::Same
+                } else {
+                    let bag = diff.table_changes(pair)?.identity == RowIdentity::Bag;
+                    let nameless = both().any(|t| t.rowid_name().is_none());
+                    match a.sql == b.sql {
+                        true if bag && nameless => Plan::Replace,
+                        true => Plan::Rows,
+                        false if bag || both().any(|t| t.kind == TableKind::Virtual) => Plan::Replace,
+                        false => Plan::Alter,
+                    }
+                }
+            }
+        };
+        let indexes_other = pair.new.as_ref().is_some_and(|t| t.indexes_other_content());
+        let rebuild = indexes_other && (plan != Plan::Same || !diff.surely_same(pair)?);
+        plans.push(Planned { pair, plan, rebuild });
+    }
+    Ok(plans)
+}
+
+/// Tells whether rows of a table may be in each other's way by other columns than those they are known by.
+pub(in crate::sqlite) fn has_unique_columns(
+    diff: &Diff,
+    pair: &TablePair,
+    identity: RowIdentity,
+) -> Result<bool, DiffError> {
+    let Some(table) = pair.old.as_ref().filter(|t| t.kind != TableKind::Virtual) else { return Ok(true) };
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" AND NOT (?2 AND origin = 'pk'))";
+    let by_key = identity == RowIdentity::Key;
+    let asked = diff.connections().0.query_row(sql, (&table.name, by_key), |row| row.get(0));
+    asked.map_err(|e| DiffError::Unreadable { table: table.name.clone(), detail: message(&e) })
+}
+
+/// An index, a view or a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Object {
+    kind: String,
+    name: String,
+    table: String,
+    sql: String,
+}
+
+/// The objects of both schemas other than tables, and the counters of AUTOINCREMENT.
+pub(super) struct Objects {
+    old: Vec<Object>,
+    new: Vec<Object>,
+    old_sequences: Option<BTreeMap<String, (Value, Value)>>,
+    new_sequences: Option<BTreeMap<String, (Value, Value)>>,
+    autoincrement: bool,
+    encodings: (String, String),
+    /// The old state is a file without a byte.
+    pub from_nothing: bool,
+}
+
+impl Objects {
+    pub fn read(diff: &Diff) -> Result<Self, DiffError> {
+        let (old, new) = diff.connections();
+        let encoding = |conn: &Connection| conn.query_row("PRAGMA encoding", [], |row| row.get(0));
+        let read = || -> rusqlite::Result<Self> {
+            Ok(Self {
+                old: objects(old)?,
+                new: objects(new)?,
+                old_sequences: sequences(old)?,
+                new_sequences: sequences(new)?,
+                autoincrement: diff
+                    .tables()
+                    .iter()
+                    .filter_map(|t| t.new.as_ref())
+                    .any(|t| t.sql.to_ascii_lowercase().contains("autoincrement")),
+                encodings: (encoding(old)?, encoding(new)?),
+                from_nothing: diff.is_old_empty(),
+            })
+        };
+        let mut found = read().map_err(DiffError::Sqlite)?;
+        let shadow = |table: &str| {
+            diff.tables().iter().any(|t| t.compared == Compared::Shadow && t.name.eq_ignore_ascii_case(table))
+        };
+        found.old.retain(|o| !shadow(&o.table));
+        found.new.retain(|o| !shadow(&o.table));
+        Ok(found)
+    }
+
+    /// Returns the encoding that the database has when the script has run.
+    pub fn encoding(&self) -> String {
+        if self.from_nothing { self.encodings.1.clone() } else { self.encodings.0.clone() }
+    }
+
+    fn changed<'o>(&self, of: &'o [Object], other: &[Object], object: &Object) -> Option<&'o Object> {
+        of.iter().find(|o| *o == object).filter(|o| !other.contains(o))
+    }
+
+    /// Writes what drops triggers, views and indexes.
+    pub fn drops(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
+        for kind in ["trigger", "view", "index"] {
+            for o in self.old.iter().filter(|o| o.kind == kind && (select.wanted)(&o.table)) {
+                let differs = self.changed(&self.old, &self.new, o).is_some();
+                let goes = match kind {
+                    // Triggers of a view go with it.
+                    "trigger" => {
+                        (differs || (select.touched)(&o.table)) && !self.is_changed_view(&self.old, &self.new, &o.table)
+                    }
+                    "view" => differs,
+                    _ => differs && !(select.made_anew)(&o.table),
+                };
+                if goes {
+                    writeln!(out, "DROP {} {};", kind.to_ascii_uppercase(), quoted(&o.name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what makes indexes, views and triggers.
+    pub fn creates(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
+        for kind in ["index", "view", "trigger"] {
+            for o in self.new.iter().filter(|o| o.kind == kind && (select.wanted)(&o.table)) {
+                let differs = self.changed(&self.new, &self.old, o).is_some();
+                let comes = match kind {
+                    "trigger" => {
+                        differs || (select.touched)(&o.table) || self.is_changed_view(&self.new, &self.old, &o.table)
+                    }
+                    "view" => differs,
+                    _ => differs || (select.made_anew)(&o.table),
+                };
+                if comes {
+                    writeln!(out, "{};", o.sql)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_changed_view(&self, of: &[Object], other: &[Object], name: &str) -> bool {
+        of.iter().any(|o| o.kind == "view" && o.name.eq_ignore_ascii_case(name) && !other.contains(o))
+    }
+
+    /// Returns the counters to set, and those to take away.
+    pub fn sequences(&self, select: &Selection<'_>) -> Vec<(Value, Option<Value>)> {
+        if self.old_sequences.is_none() && !(self.new_sequences.is_some() && self.autoincrement) {
+            return Vec::new();
+        }
+        let empty = BTreeMap::new();
+        let (old, new) = (self.old_sequences.as_ref().unwrap_or(&empty), self.new_sequences.as_ref().unwrap_or(&empty));
+        let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut out = Vec::new();
+        for name in names.into_iter().filter(|n| (select.wanted)(n)) {
+            let (a, b) = (old.get(name), new.get(name));
+            let same = matches!((a, b), (Some(a), Some(b)) if a.1.is_same(&b.1));
+            if let Some((key, _)) = a.or(b).filter(|_| !same || (select.touched)(name)) {
+                out.push((key.clone(), b.map(|(_, seq)| seq.clone())));
+            }
+        }
+        out
+    }
+}
+
+/// Which tables a script is about.
+pub(super) struct Selection<'a> {
+    pub wanted: &'a dyn Fn(&str) -> bool,
+    pub touched: &'a dyn Fn(&str) -> bool,
+    pub made_anew: &'a dyn Fn(&str) -> bool,
+}
+
+fn objects(conn: &Connection) -> rusqlite::Result<Vec<Object>> {
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema \
+               WHERE type <> 'table' AND sql IS NOT NULL AND lower(substr(name, 1, 7)) <> 'sqlite_' ORDER BY rowid";
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let text = |i| row.get_ref(i).map(|v| String::from_utf8_lossy(v.as_bytes().unwrap_or_default()).into_owned());
+        Ok(Object { kind: text(0)?, name: text(1)?, table: text(2)?, sql: text(3)? })
+    })?;
+    rows.collect()
+}
+
+fn sequences(conn: &Connection) -> rusqlite::Result<Option<BTreeMap<String, (Value, Value)>>> {
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence' AND type = 'table')";
+    if !conn.query_row(exists, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare("SELECT name, seq FROM sqlite_sequence")?;
+    let rows = statement.query_map([], |row| {
+        let name: Value = value(row.get_ref(0)?);
+        let key = match &name {
+            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        };
+        Ok((key, (name, value(row.get_ref(1)?))))
+    })?;
+    rows.collect::<rusqlite::Result<_>>().map(Some)
+}
