@@ -57,7 +57,9 @@ fn run(argv: Vec<OsString>) -> u8 {
         Ok(ctx) => ctx,
         Err(failure) => return error::print(&failure, early.color, json),
     };
+    let started = std::time::Instant::now();
     let outcome = commands::run(parsed.command, &mut ctx);
+    tracing::info!(took = ?started.elapsed(), "done");
     // What was written before a failure is shown first, and the pager is gone before the error is printed.
     let flushed = ctx.out.finish().map_err(Failure::from);
     match outcome.and_then(|code| flushed.map(|()| code)) {

@@ -19,11 +19,11 @@ use super::objects::ObjectReader;
 use super::types::Warning;
 use super::{Repository, now_ns};
 use crate::model::page::ZERO_PAGE;
-use crate::model::{FileKind, FileMode, PAGE_SIZE, PageBuf, PageHash, PageIdx, RepoPath, Snapshot};
+use crate::model::{FileKind, FileMode, PAGE_SIZE, PageHash, PageIdx, RepoPath, Snapshot};
 use crate::sqlite::capture::{CHUNK_LEN, ScanChunk, ScanOptions, scan};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
-use crate::sqlite::header::volatile_masked;
+use crate::sqlite::header::same_but_volatile;
 use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError};
 use crate::util::interrupt;
 
@@ -185,7 +185,10 @@ impl Repository {
         drop(work);
         let ingested = ingest.finish();
         // The store's failure is the cause where it made the stream stop early.
-        Ok((byte_len?, ingested?))
+        let (byte_len, ingested) = (byte_len?, ingested?);
+        let changed = ingested.changed.len();
+        tracing::debug!(file = %file.display(), ?kind, ?purpose, byte_len, changed, "captured");
+        Ok((byte_len, ingested))
     }
 
     fn stream_database(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<u64> {
@@ -242,13 +245,6 @@ impl Repository {
 /// When only comparing, another length already is the answer.
 fn is_decided(byte_len: u64, old_len: Option<u64>, purpose: Purpose) -> bool {
     purpose == Purpose::Compare && old_len != Some(byte_len)
-}
-
-pub(super) fn same_but_volatile(old: &PageBuf, new: &PageBuf) -> bool {
-    let (mut old, mut new) = (*old, *new);
-    volatile_masked(&mut old);
-    volatile_masked(&mut new);
-    old == new
 }
 
 fn unreadable(error: &DatabaseError) -> bool {

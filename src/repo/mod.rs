@@ -126,6 +126,7 @@ impl Repository {
             overrides: settings.overrides.clone(),
         })?;
         let store = Store::open(&dir, options)?;
+        tracing::debug!(dir = %dir.display(), "opened the repository");
         Ok(Self { top: top.to_owned(), refs: RefStore::new(&dir), dir, store, settings, config })
     }
 

@@ -19,6 +19,9 @@ const VOLATILE: [Range<usize>; 4] = [JOURNAL_MODE, 24..28, COOKIE_AT..COOKIE_AT 
 /// The two bytes that say whether the database is in WAL mode.
 pub(super) const JOURNAL_MODE: Range<usize> = 18..20;
 
+/// Where the number of pages lies.
+const COUNT_AT: usize = 28;
+
 /// Where the schema cookie lies.
 pub(super) const COOKIE_AT: usize = 40;
 
@@ -87,7 +90,7 @@ impl Header {
             n if n >= 512 && n.is_power_of_two() => u32::from(n),
             _ => return None,
         };
-        let count = be32(bytes, 28);
+        let count = be32(bytes, COUNT_AT);
         Some(Self {
             page_size,
             reserved: bytes[20],
@@ -119,14 +122,24 @@ impl Header {
     }
 }
 
-/// Zeroes the volatile fields of the first page: journal mode, change counter, schema cookie, library version.
+/// Tells whether two first pages hold the same rows and schema: all but the volatile fields (journal mode, change counter,
+/// schema cookie, library version) is equal.
 ///
-/// Two first pages which are equal afterwards hold the same rows and schema. A page that does not begin like a database stays as it is.
-pub fn volatile_masked(page1: &mut PageBuf) {
-    mask(page1);
+/// The number of pages is volatile too where the old page does not keep it, as writers before SQLite 3.7 do not: the first
+/// transaction of a newer one fills it in.
+pub fn same_but_volatile(old: &PageBuf, new: &PageBuf) -> bool {
+    let (mut old, mut new) = (*old, *new);
+    if Header::parse(&old).is_some_and(|h| h.page_count.is_none()) {
+        for page in [&mut old, &mut new] {
+            page[COUNT_AT..COUNT_AT + 4].fill(0);
+        }
+    }
+    mask(&mut old);
+    mask(&mut new);
+    old == new
 }
 
-/// Does the work of [`volatile_masked`] on a first page of any size.
+/// Zeroes the volatile fields of a first page of any size; one that does not begin like a database stays as it is.
 pub(super) fn mask(page1: &mut [u8]) {
     if page1.starts_with(MAGIC) {
         for field in VOLATILE {
@@ -161,10 +174,22 @@ mod tests {
     #[test]
     fn masks_only_databases() {
         let mut page = [7u8; PAGE_SIZE];
-        volatile_masked(&mut page);
+        mask(&mut page);
         assert_eq!(page, [7u8; PAGE_SIZE]);
         page[..16].copy_from_slice(MAGIC);
-        volatile_masked(&mut page);
+        mask(&mut page);
         assert_eq!(page.iter().filter(|b| **b == 0).count(), 1 + 2 + 4 + 4 + 8);
+    }
+
+    #[test]
+    fn the_number_of_pages_counts_only_where_it_is_kept() {
+        let page = |count: u8, valid_for: u8| {
+            let mut page = [0u8; PAGE_SIZE];
+            page[..16].copy_from_slice(MAGIC);
+            (page[16], page[27], page[31], page[95]) = (16, 8, count, valid_for);
+            page
+        };
+        assert!(same_but_volatile(&page(0, 0), &page(34, 8)), "filled in by a newer writer");
+        assert!(!same_but_volatile(&page(33, 8), &page(34, 8)), "another number of pages");
     }
 }

@@ -116,6 +116,7 @@ impl<'a> Transaction<'a> {
         };
         let places = writer.finish(commit.clone(), state.volume, maps)?;
         let segment = placement.segment;
+        tracing::debug!(volume = %state.volume, %log, %lsn, %segment, pages = commit.pages.len(), "appended");
         self.entries.extend(places.iter().map(|(id, section)| Entry::map(id, MapPlace(segment, *section))));
         self.entries.push(Entry::log(&LogEntry { commit, volume: state.volume, placement }));
         self.entries.push(Entry::volume(state.volume, VolumeRecord { log, head: lsn }));

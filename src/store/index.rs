@@ -185,6 +185,7 @@ impl Index {
 
     fn fold(&self, tail: &mut Tail) -> Result<()> {
         let _lock = self.store_lock()?;
+        tracing::info!(operations = tail.operations(), "folding the index tail");
         match self.shelf.ingest(tail.all()) {
             // The tail stays as it is, so the next look-up finds the damage and mends it.
             Err(StoreError::Index { .. }) => return Ok(()),

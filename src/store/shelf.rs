@@ -132,7 +132,10 @@ impl Shelf {
         let mut told = false;
         loop {
             match Open::new(&self.path) {
-                Ok(open) => return Ok(open),
+                Ok(open) => {
+                    tracing::debug!(path = %self.path.display(), took = ?started.elapsed(), "opened the index");
+                    return Ok(open);
+                }
                 Err(fjall::Error::Locked) => {}
                 Err(e) => return Err(self.failed(&e)),
             }

@@ -1,7 +1,7 @@
 //! `graft show`: one object as people want to see it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 
@@ -26,8 +26,8 @@ use crate::store::read_page;
 
 /// Show commits, tags, trees and states of files.
 ///
-/// A commit is shown with what it changed, a tag with what it names, a tree as the list of its files, and `<rev>:<path>` as a
-/// description of the file as it was; 'graft export' writes its contents.
+/// A commit is shown with what it changed, a tag with what it names, and a tree as the list of its files. `<rev>:<path>`
+/// writes the file as it was, byte for byte; on a terminal, which cannot show a database, it is described instead.
 #[derive(clap::Args, Debug)]
 #[command(
     override_usage = "graft show [OPTIONS] [REV]... [-- <PATH>...]",
@@ -61,13 +61,18 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     };
     let files = if args.no_patch { Files::None } else { Files::Stat };
     let writer = Writer::new(&args.look, (files, true), specs, &repo, ctx)?;
+    let for_people = ctx.out.is_terminal() || ctx.out.json;
     ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
     let date = args.look.date.unwrap_or(DateFormat::DEFAULT);
     for (i, (name, id)) in shown.iter().enumerate() {
         if i > 0 && !ctx.out.json {
             ctx.out.write_all(writer.separator().as_bytes())?;
         }
-        one(name, *id, &writer, &date, &repo, ctx)?;
+        if !for_people && repo.kind(id).map_err(RepoError::from)? == ObjectKind::Snapshot {
+            repo.export_to(id, Path::new("standard output"), &mut ctx.out)?;
+        } else {
+            one(name, *id, &writer, &date, &repo, ctx)?;
+        }
     }
     Ok(exit::DONE)
 }

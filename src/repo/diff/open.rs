@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use super::super::capture::{file_mode, same_but_volatile};
+use super::super::capture::file_mode;
 use super::super::error::{RepoError, Result};
 use super::{FileDiff, FileDiffError};
 use crate::model::page::{ZERO_PAGE, pages_for};
@@ -22,6 +22,7 @@ use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::diff::{Diff, DiffOptions};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::file_source::{EmptySource, FileSource};
+use crate::sqlite::header::same_but_volatile;
 use crate::sqlite::holders::LockHolders;
 use crate::store::{OpenSnapshot, differing_pages};
 
