@@ -179,6 +179,7 @@ pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
             let digits = word.strip_prefix('-').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
             digits.map(|n| format!("-n{n}"))
         },
+        Some("rev-parse") => return options_first(argv, at + 1),
         Some("status") => |word| {
             let which = word.strip_prefix("-u").filter(|w| ["no", "normal", "all"].contains(w));
             which.map(|w| format!("--untracked-files={w}"))
@@ -194,6 +195,32 @@ pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
         }
     };
     argv.into_iter().enumerate().map(&mut rewrite).collect()
+}
+
+/// Moves options before the words from `from` on, where clap would take them for revisions; those that choose revisions
+/// stay in their places, since their order matters.
+fn options_first(argv: Vec<OsString>, from: usize) -> Vec<OsString> {
+    let chooses = |word: &str| {
+        let name = word.split('=').next().unwrap_or(word);
+        ["--not", "--all", "--branches", "--tags", "--remotes", "--glob", "--exclude", "-"].contains(&name)
+    };
+    let (mut front, mut rest): (Vec<OsString>, Vec<OsString>) = (argv[..from].to_vec(), Vec::new());
+    let mut words = argv.into_iter().skip(from);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--") => {
+                rest.push(word);
+                break;
+            }
+            Some(text) if text.starts_with('-') && !chooses(text) => {
+                let value = WITH_VALUE.contains(&text).then(|| words.next()).flatten();
+                front.push(word);
+                front.extend(value);
+            }
+            _ => rest.push(word),
+        }
+    }
+    front.into_iter().chain(rest).chain(words).collect()
 }
 
 /// Parses a command line, the program's name first.
@@ -266,6 +293,14 @@ mod tests {
         assert_eq!(
             expand(words("graft status -uno -u -- -uall")),
             words("graft status --untracked-files=no -u -- -uall")
+        );
+    }
+
+    #[test]
+    fn options_of_rev_parse_may_follow_revisions() {
+        assert_eq!(
+            expand(words("graft -q rev-parse HEAD --not v1 --json --color never --branches=x -- --short")),
+            words("graft -q rev-parse --json --color never HEAD --not v1 --branches=x -- --short")
         );
     }
 

@@ -1,9 +1,9 @@
 //! Which commits a command line names: `rev`, `A..B`, `^A` and paths, told apart as Git does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::Failure;
-use super::revs;
+use super::{revs, suggest};
 use crate::model::ObjectId;
 use crate::repo::{Repository, revspec};
 
@@ -44,7 +44,7 @@ pub fn is_range(word: &str) -> bool {
 pub fn split(
     words: Vec<PathBuf>,
     check: &dyn Fn(&str) -> Result<(), Failure>,
-    exists: &dyn Fn(&PathBuf) -> bool,
+    exists: &dyn Fn(&Path) -> bool,
 ) -> Result<(Vec<String>, Vec<PathBuf>), Failure> {
     let mut revs = Vec::new();
     let mut words = words.into_iter().peekable();
@@ -63,13 +63,26 @@ pub fn split(
             (_, complaint) => {
                 let is_pattern = word.to_string_lossy().contains(['*', '?', '[', ':']);
                 return match complaint {
-                    Some(Err(failure)) if !exists(word) && !is_pattern => Err(failure),
+                    Some(Err(failure)) if !exists(word) && !is_pattern => Err(neither(word, failure)),
                     _ => Ok((revs, words.collect())),
                 };
             }
         }
     }
     Ok((revs, Vec::new()))
+}
+
+/// Says that a word is neither a revision nor a file, unless more is known of it.
+fn neither(word: &Path, failure: Failure) -> Failure {
+    let unknown = Failure::new(format!("unknown revision '{}'", word.display()));
+    if !failure.says_the_same_as(&unknown) {
+        return failure;
+    }
+    let failure = failure.reword(format!("'{}' is neither a revision nor a file", word.display()));
+    match suggest::file_like(word) {
+        Some(near) if !failure.asks_back() => failure.help(format!("did you mean '{}'?", near.display())),
+        _ => failure,
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +94,7 @@ mod tests {
             "main" | "v1" | "both" | "HEAD:a.db" => Ok(()),
             _ => Err(Failure::new(format!("unknown revision '{word}'"))),
         };
-        let exists = |path: &PathBuf| ["both", "a.db", "b.db"].contains(&path.to_string_lossy().as_ref());
+        let exists = |path: &Path| ["both", "a.db", "b.db"].contains(&path.to_string_lossy().as_ref());
         split(words.iter().map(PathBuf::from).collect(), &check, &exists)
     }
 

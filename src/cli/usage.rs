@@ -17,7 +17,7 @@ pub fn report(error: &clap::Error, early: &Early) -> u8 {
             let _ = error.print();
             exit::USAGE
         }
-        _ => error::print(&explain(&error.render().to_string()), early.color, early.json),
+        _ => error::print(&explain(error), early.color, early.json),
     }
 }
 
@@ -41,7 +41,8 @@ fn show(error: &clap::Error, early: &Early) -> u8 {
 }
 
 /// Turns clap's paragraphs (`error: …`, `  tip: …`, `Usage: …`) into a message and a line of help.
-fn explain(text: &str) -> Failure {
+fn explain(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
     let mut message = Vec::new();
     let (mut tips, mut usage) = (Vec::new(), None);
     for line in text.lines().map(str::trim) {
@@ -55,11 +56,12 @@ fn explain(text: &str) -> Failure {
             );
         }
     }
-    let failure = Failure::usage(message.join(" "));
+    let message = message.join(" ").replace("invalid digit found in string", "not a number");
+    let failure = Failure::usage(message);
     match (tips.is_empty(), usage) {
         (false, _) => failure.help(tips.join("; ")),
         (true, Some(usage)) => failure.help(usage),
-        (true, None) => failure.help("'graft help' lists the commands"),
+        (true, None) => failure.help("add --help to the command to see what it takes"),
     }
 }
 
@@ -79,7 +81,7 @@ mod tests {
     fn complaint(line: &str) -> String {
         let argv = line.split(' ').map(Into::into).collect();
         let error = args::parse(argv, args::When::Never).expect_err("a wrong line");
-        error::plain(&explain(&error.render().to_string()))
+        error::plain(&explain(&error))
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 
@@ -14,7 +14,6 @@ use crate::cli::ranges::{self, Range};
 use crate::cli::render::graph::{Graph, Rows};
 use crate::model::ObjectId;
 use crate::repo::pathspec::Pathspecs;
-use crate::repo::refs::Head;
 use crate::repo::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
 use crate::repo::{RepoError, Repository, date};
 
@@ -132,7 +131,8 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
     let (words, paths) = match args.paths.is_empty() {
         true => {
-            ranges::split(args.words, &|word| Range::default().add(&repo, word), &|path| ctx.resolve(path).exists())?
+            let exists = |path: &Path| ctx.resolve(path).symlink_metadata().is_ok();
+            ranges::split(args.words, &|word| Range::default().add(&repo, word), &exists)?
         }
         false => (args.words.iter().map(|w| w.to_string_lossy().into_owned()).collect(), args.paths),
     };
@@ -170,20 +170,9 @@ fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Fa
         range.add(repo, word)?;
     }
     if range.tips.is_empty() && many.iter().all(Option::is_none) {
-        let Some(id) = repo.head_commit()? else { return Err(no_commits_yet(repo)?) };
-        range.tips.push(id);
+        range.add(repo, "HEAD")?;
     }
     Ok(range)
-}
-
-/// Says that there is no history to show.
-pub fn no_commits_yet(repo: &Repository) -> Result<Failure, RepoError> {
-    let branch = match repo.refs().head()? {
-        Head::Branch(name) => name.short().to_owned(),
-        Head::Detached(id) => id.to_hex_with_len(7),
-    };
-    Ok(Failure::new(format!("branch '{branch}' has no commits yet"))
-        .help("'graft add <file>' and 'graft commit' make the first one"))
 }
 
 fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64) -> Result<WalkOptions, Failure> {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 
 use super::Outcome;
-use super::log::no_commits_yet;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::history::{Files, LookArgs, Writer};
@@ -55,10 +54,8 @@ pub struct Args {
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
     let specs = Pathspecs::new(repo.top(), &ctx.cwd, &args.paths).map_err(RepoError::from)?;
-    let shown = match args.revs.is_empty() {
-        true => vec![("HEAD".to_owned(), repo.head_commit()?.map_or_else(|| Err(no_commits_yet(&repo)?), Ok)?)],
-        false => named(&args.revs, &repo)?,
-    };
+    let revs = if args.revs.is_empty() { vec!["HEAD".to_owned()] } else { args.revs };
+    let shown = named(&revs, &repo)?;
     let files = if args.no_patch { Files::None } else { Files::Stat };
     let writer = Writer::new(&args.look, (files, true), specs, &repo, ctx)?;
     let for_people = ctx.out.is_terminal() || ctx.out.json;

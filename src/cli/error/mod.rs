@@ -83,6 +83,22 @@ impl Failure {
         self
     }
 
+    /// Says it in other words.
+    pub fn reword(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Tells whether another failure has the same message.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.message == other.message
+    }
+
+    /// Tells whether the help is a guess at what was meant.
+    pub fn asks_back(&self) -> bool {
+        self.help.as_ref().is_some_and(|h| h.starts_with("did you mean"))
+    }
+
     /// Returns the exit code.
     pub fn code(&self) -> u8 {
         self.exit

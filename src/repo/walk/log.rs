@@ -79,7 +79,12 @@ impl Pattern {
     /// Compiles a regular expression, which is looked for in every line by itself.
     pub fn new(text: &str, ignore_case: bool) -> Result<Self, PatternError> {
         let compiled = RegexBuilder::new(text).case_insensitive(ignore_case).multi_line(true).build();
-        compiled.map(Self).map_err(|e| PatternError { text: text.to_owned(), reason: e.to_string() })
+        compiled.map(Self).map_err(|e| {
+            // The library draws where it failed, and says in the last line why.
+            let drawn = e.to_string();
+            let reason = drawn.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            PatternError { text: text.to_owned(), reason }
+        })
     }
 
     fn finds(&self, text: &str) -> bool {
