@@ -76,9 +76,11 @@ pub fn signature(
     let email = over_email.or_else(|| env_email.clone()).or_else(|| setting(config, "user.email"));
     let name = name.unwrap_or_else(|| env.user.clone().unwrap_or_else(|| "unknown".to_owned()));
     let email = email.unwrap_or_else(|| format!("{}@{}", env.user.as_deref().unwrap_or("unknown"), host()));
-    let (time, offset) = match overrides.date.as_ref().or(env_date.as_ref()) {
-        Some(text) => date::parse(text, now)?,
-        None => (now, date::local_offset(now)),
+    let (time, offset) = match (&overrides.date, env_date) {
+        (Some(typed), _) => date::parse_typed(typed, now)?,
+        // Programs set the environment; they are held to whole dates.
+        (None, Some(text)) => date::parse(text, now)?,
+        (None, None) => (now, date::local_offset(now)),
     };
     Ok(Signature { name: clean("name", name)?, email: clean("mail address", email)?, time, offset })
 }

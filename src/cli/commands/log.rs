@@ -177,7 +177,7 @@ fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Fa
 
 fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64) -> Result<WalkOptions, Failure> {
     let time = |text: &Option<String>| match text {
-        Some(text) => date::parse(text, now).map(|(at, _)| Some(at)).map_err(|e| Failure::usage(e.to_string())),
+        Some(text) => date::approximate(text, now).map(Some).map_err(|e| Failure::usage(e.to_string())),
         None => Ok(None),
     };
     let patterns = |list: &[String]| -> Result<Vec<Pattern>, Failure> {

@@ -69,6 +69,10 @@ fn spec(random: &mut Random, fixture: &Fixture) -> String {
         "@{}",
         "@{2}^",
         "main@{1699000000}",
+        "@{30 hours ago}",
+        "main@{4.days.ago}",
+        "feature/x@{last week}",
+        "@@{yesterday}",
     ];
     let suffixes = [
         "^",
