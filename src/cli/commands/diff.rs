@@ -9,7 +9,7 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::diff::script::{empty_changeset, only_database};
 use crate::cli::diff::target::{self, Asked};
-use crate::cli::diff::{self, Filter, Format, View};
+use crate::cli::diff::{self, Filter, Format, View, textconv};
 use crate::cli::error::{Failure, exit};
 use crate::repo::RepoError;
 use crate::repo::diff::{FileDiff, files, open_files};
@@ -37,6 +37,10 @@ pub struct Args {
     /// Compare two files, which need not be in a repository; exits with 1 if they differ.
     #[arg(long)]
     pub no_index: bool,
+
+    /// Show one database as text, a line per row, for the textconv setting of Git.
+    #[arg(long, conflicts_with_all = ["staged", "no_index", "format"])]
+    pub textconv: bool,
 
     /// Show everything that differs; the default.
     #[arg(short = 'p', short_alias = 'u', long, group = "format")]
@@ -175,6 +179,9 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
+    if args.textconv {
+        return as_text(&args, ctx);
+    }
     if args.no_index {
         return between_files(&args, ctx);
     }
@@ -226,6 +233,18 @@ fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
     let settings = ctx.settings();
     let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
     Ok(args.code(ctx, shown.differs, true))
+}
+
+/// Shows one database, as what differs from nothing.
+fn as_text(args: &Args, ctx: &mut Context) -> Outcome {
+    let [name] = args.what.as_slice() else {
+        return Err(Failure::usage("one file is needed").help("as in 'graft diff --textconv app.db'"));
+    };
+    let file = files(Path::new("/dev/null"), &ctx.resolve(Path::new(name)))?;
+    let view = args.view(ctx, String::new())?;
+    let opened = open_files(&ctx.settings(), &file, view.options)?;
+    textconv::write(ctx, &file, &opened, &view)?;
+    Ok(exit::DONE)
 }
 
 /// Shows what differs between two files that are named one by one.

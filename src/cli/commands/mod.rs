@@ -11,6 +11,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod diff;
+pub mod difftool_helper;
 pub mod export;
 pub mod fsck;
 pub mod help;
@@ -39,7 +40,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
-    ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck"]),
+    ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck", "difftool-helper"]),
     ("Get help", &["help", "completions"]),
 ];
 
@@ -57,6 +58,7 @@ pub enum Command {
     Show(show::Args),
     Diff(diff::Args),
     Apply(apply::Args),
+    DifftoolHelper(difftool_helper::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
@@ -84,6 +86,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Show(args) => show::run(args, ctx),
         Command::Diff(args) => diff::run(args, ctx),
         Command::Apply(args) => apply::run(args, ctx),
+        Command::DifftoolHelper(args) => difftool_helper::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

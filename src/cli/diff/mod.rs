@@ -10,6 +10,7 @@ mod patch;
 pub mod script;
 mod stat;
 pub mod target;
+pub mod textconv;
 pub mod value;
 mod words;
 

@@ -24,6 +24,17 @@ pub fn text(value: &Value) -> String {
     }
 }
 
+/// Writes a value as [`text`] does, but a long text whole.
+pub fn whole(value: &Value) -> String {
+    match value {
+        Value::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => format!("'{}'", escaped(text)),
+            Err(_) => self::text(value),
+        },
+        other => self::text(other),
+    }
+}
+
 /// Writes a number so that it reads back as the same.
 pub fn real(n: f64) -> String {
     if n.is_infinite() { if n > 0.0 { "Infinity".into() } else { "-Infinity".into() } } else { format!("{n:?}") }

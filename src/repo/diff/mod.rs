@@ -8,7 +8,7 @@ mod open;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-pub use open::{Opened, Rows, Side, files, open_files, snapshots};
+pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshots};
 
 use super::Repository;
 use super::changes::{Tracked, of_index};

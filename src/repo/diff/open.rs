@@ -97,13 +97,17 @@ impl Repository {
 
 /// Describes two files that belong to no repository; `/dev/null` means that there is none.
 pub fn files(old: &Path, new: &Path) -> Result<FileDiff> {
+    let name = if new == Path::new("/dev/null") { old } else { new };
+    named_files(&name.to_string_lossy(), old, new)
+}
+
+/// Describes two files, shown under another name than their own.
+pub fn named_files(name: &str, old: &Path, new: &Path) -> Result<FileDiff> {
     let absent = |path: &Path| path == Path::new("/dev/null");
     let side = |path: &Path| if absent(path) { Side::Absent } else { Side::File(path.to_owned()) };
     let (a, b) = (look_at(old)?, look_at(new)?);
     let shown = b.or(a);
-    let name = if absent(new) { old } else { new };
-    let path = name.to_string_lossy();
-    let plain = path.trim_start_matches(['/', '.']).replace("//", "/");
+    let plain = name.trim_start_matches(['/', '.']).replace("//", "/");
     let kind = if shown.is_some_and(|s| s.0 == FileKind::Sqlite) { FileKind::Sqlite } else { FileKind::Opaque };
     let byte_len = shown.map_or(0, |s| s.2);
     let change = FileChange {
