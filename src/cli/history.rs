@@ -167,7 +167,10 @@ impl<'r> Writer<'r> {
                 Head::Detached(_) => None,
             },
             theme: ctx.out.theme,
-            date: args.date.clone().unwrap_or(DateFormat::DEFAULT),
+            date: args.date.clone().unwrap_or(match format {
+                Format::Reference => DateFormat::SHORT,
+                _ => DateFormat::DEFAULT,
+            }),
             now: ctx.now(),
             abbreviate: (args.oneline || args.abbrev_commit) && !args.no_abbrev_commit,
             format,

@@ -252,3 +252,6 @@ fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> 
     }
     Ok(exit::DONE)
 }
+
+#[cfg(test)]
+mod tests;

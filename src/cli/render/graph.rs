@@ -103,16 +103,28 @@ impl Graph {
             Some((first, others)) => {
                 self.lanes[at].towards = *first;
                 for other in others.iter().rev() {
-                    rows.push(self.fork(at, *other));
+                    rows.push(self.beside(at, *other).unwrap_or_else(|| self.fork(at, *other)));
                 }
                 while let Some((from, to)) = self.meeting() {
-                    rows.push(self.join(from, to));
+                    rows.extend(self.join(from, to));
                 }
             }
         }
         let width = rows.iter().map(|r| r.0.len()).max().unwrap_or_default();
         let padding = self.straight().render(width);
         Rows { ready: rows.into_iter().map(|r| r.render(width)).collect(), padding }
+    }
+
+    /// Leads from `at` into the lane next to it, if that goes to the parent already.
+    fn beside(&self, at: usize, towards: ObjectId) -> Option<Row> {
+        let goes_there = |i: usize| self.lanes.get(i).filter(|l| l.towards == towards).map(|l| l.color);
+        let mut row = self.straight();
+        if let Some(color) = at.checked_sub(1).and_then(goes_there) {
+            row.set(at * 2 - 1, '/', color);
+            return Some(row);
+        }
+        row.set(at * 2 + 1, '\\', goes_there(at + 1)?);
+        Some(row)
     }
 
     /// Opens a lane to the right of `at`; lanes beyond it give way.
@@ -145,14 +157,19 @@ impl Graph {
     }
 
     /// Leads lane `from` into lane `to` on its left, across what lies between; lanes to its right close up.
-    fn join(&mut self, from: usize, to: usize) -> Row {
+    fn join(&mut self, from: usize, to: usize) -> Vec<Row> {
         let lane = self.lanes.remove(from);
         let mut row = self.closing_up(from);
         row.set(from * 2 - 1, '/', lane.color);
-        for i in to..from - 1 {
-            row.set(i * 2 + 1, '_', lane.color);
+        if from == to + 1 {
+            return vec![row];
         }
-        row
+        for column in (to * 2 + 3..from * 2 - 2).step_by(2) {
+            row.set(column, '_', lane.color);
+        }
+        let mut last = self.straight();
+        last.set(to * 2 + 1, '/', lane.color);
+        vec![row, last]
     }
 
     /// Draws the lanes from `at` on moving one place to the left, where they already stand.
@@ -203,7 +220,7 @@ mod tests {
     fn lanes_give_way_to_a_fork_and_close_up_again() {
         assert_eq!(
             drawn(&["x:r", "m:ab", "b:r", "a:r", "r:"]),
-            "* x\n| *   m\n| |\\\n| | * b\n| |/\n|/|\n| * a\n|/\n* r\n".replace("| |/\n|/|\n", "|_|/\n")
+            "* x\n| *   m\n| |\\\n| | * b\n| |/\n|/|\n| * a\n|/\n* r\n"
         );
         assert_eq!(drawn(&["m:ar", "x:r", "a:r", "r:"]), "*   m\n|\\\n| | * x\n| |/\n* | a\n|/\n* r\n");
     }

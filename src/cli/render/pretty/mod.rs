@@ -45,7 +45,7 @@ impl Format {
             _ => match (text.strip_prefix("format:"), text.strip_prefix("tformat:")) {
                 (Some(pattern), _) => Self::Pattern(Pattern::parse(pattern), false),
                 (_, Some(pattern)) => Self::Pattern(Pattern::parse(pattern), true),
-                _ if text.contains('%') => Self::Pattern(Pattern::parse(text), true),
+                _ if text.contains('%') || text.is_empty() => Self::Pattern(Pattern::parse(text), true),
                 _ => {
                     return Err("known formats are oneline, short, medium, full, fuller, reference, raw and patterns such as '%h %s'"
                         .to_owned());
@@ -173,8 +173,7 @@ pub fn commit(shown: &Shown<'_>, format: &Format, look: &Look<'_>) -> String {
     match format {
         Format::Oneline => format!("{} {}", heading("", look.id(id)), subject(&commit.message)),
         Format::Reference => {
-            let date = DateFormat::SHORT.render(commit.committer.time, commit.committer.offset, &look.now);
-            format!("{} ({}, {date})", (look.short)(id), subject(&commit.message))
+            format!("{} ({}, {})", (look.short)(id), subject(&commit.message), look.date(&commit.author))
         }
         Format::Pattern(pattern, _) => pattern.render(shown, look),
         Format::Raw => {
@@ -208,13 +207,19 @@ pub fn commit(shown: &Shown<'_>, format: &Format, look: &Look<'_>) -> String {
                 }
             }
             let message = match format {
-                Format::Short => indented(&subject(&commit.message)),
+                Format::Short => indented(first_paragraph(&commit.message)),
                 _ => indented(&commit.message),
             };
             lines.push(message);
             lines.join("\n").trim_end().to_owned()
         }
     }
+}
+
+/// Returns the first paragraph of a message.
+fn first_paragraph(message: &str) -> &str {
+    let message = message.trim_start_matches('\n');
+    message.split_once("\n\n").map_or(message, |(first, _)| first)
 }
 
 /// Returns the first paragraph of a message on one line.
@@ -281,9 +286,12 @@ pub(crate) mod tests {
         let id = "12".repeat(32);
         let message = "    Raise prices,\n    all of them\n\n    By ten percent.\n\n    Twice.";
         assert_eq!(shown("oneline"), format!("{id} (HEAD -> main, tag: v1) Raise prices, all of them"));
-        assert_eq!(shown("reference"), "1212121 (Raise prices, all of them, 2023-11-14)");
+        assert_eq!(shown("reference"), "1212121 (Raise prices, all of them, Tue Nov 14 23:13:20 2023 +0100)");
         let head = format!("commit {id} (HEAD -> main, tag: v1)\nMerge: aaaaaaa bbbbbbb\n");
-        assert_eq!(shown("short"), format!("{head}Author: Ada <ada@example.org>\n\n    Raise prices, all of them"));
+        assert_eq!(
+            shown("short"),
+            format!("{head}Author: Ada <ada@example.org>\n\n    Raise prices,\n    all of them")
+        );
         assert_eq!(
             shown("medium"),
             format!("{head}Author: Ada <ada@example.org>\nDate:   Tue Nov 14 23:13:20 2023 +0100\n\n{message}")
