@@ -49,7 +49,7 @@ pub fn split(
     let mut revs = Vec::new();
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.peek() {
-        let text = word.to_str().filter(|t| !t.starts_with(':'));
+        let text = word.to_str().filter(|t| !t.starts_with(':') || t.starts_with(":/"));
         let checked = text.map(check);
         match (text, checked) {
             (Some(text), Some(Ok(()))) if exists(word) && !text.contains(':') => {

@@ -97,7 +97,9 @@ impl Repository {
             let result = self.stream(&file, kind, base.clone(), how.purpose);
             let (kind, (byte_len, ingested)) = match result {
                 // A file tracked byte for byte because SQLite cannot read it stays so.
-                Err(RepoError::Database(e)) if entry.is_some_and(|e| e.kind == FileKind::Opaque) && unreadable(&e) => {
+                Err(RepoError::Database(e))
+                    if entry.is_some_and(|e| e.kind == FileKind::Opaque) && e.is_unreadable() =>
+                {
                     (FileKind::Opaque, self.stream(&file, FileKind::Opaque, base.clone(), how.purpose)?)
                 }
                 other => (kind, other?),
@@ -117,6 +119,17 @@ impl Repository {
             }));
         }
         Err(RepoError::KeepsChanging(path.clone()))
+    }
+
+    /// Compares a file with the snapshot of an entry; a database that SQLite cannot read byte for byte, which differs.
+    pub(super) fn compare_file(&self, path: &RepoPath, entry: &IndexEntry) -> Result<Option<Captured>> {
+        let how = How { purpose: Purpose::Compare, opaque: false };
+        match self.capture(path, Some(entry), &[], how) {
+            Err(RepoError::Database(e)) if e.is_unreadable() => {
+                self.capture(path, Some(entry), &[], How { opaque: true, ..how })
+            }
+            other => other,
+        }
     }
 
     /// Opens the snapshot of an entry; `None`, with a notice, if the store has lost parts of it, so that adding the
@@ -245,13 +258,6 @@ impl Repository {
 /// When only comparing, another length already is the answer.
 fn is_decided(byte_len: u64, old_len: Option<u64>, purpose: Purpose) -> bool {
     purpose == Purpose::Compare && old_len != Some(byte_len)
-}
-
-fn unreadable(error: &DatabaseError) -> bool {
-    matches!(
-        error,
-        DatabaseError::NotADatabase { .. } | DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. }
-    )
 }
 
 /// Takes a file's fingerprint and tells whether it can be trusted later. If the file was written just now, waits until

@@ -187,12 +187,18 @@ impl Repository {
                 return Err(CheckoutError::FolderInTheWay((*path).clone()).into());
             }
             // What is read from here on is what may be overwritten, and nothing that is written later.
-            let print = settled_print(&file, true)?.map(|(print, _)| print);
+            let look = || settled_print(&file, true).map(|found| found.map(|(print, _)| print));
+            let mut print = look()?;
             let entry = index.get(path);
-            let known = match print {
-                Some(_) => self.known_content(path, entry, wanted.get(i))?,
-                None => None,
-            };
+            let mut known = None;
+            if let Some(before) = print {
+                known = self.known_content(path, entry, wanted.get(i))?;
+                if before.journal.is_some() {
+                    // Reading rolled back what a crashed program had left.
+                    print = look()?;
+                    known = self.known_content(path, entry, wanted.get(i))?;
+                }
+            }
             let was_saved = print.is_some() && known.is_none();
             if was_saved && !force {
                 if entry.is_some() { &mut unsaved } else { &mut untracked }.push((*path).clone());
@@ -234,14 +240,20 @@ impl Repository {
 
     /// Compares the content of a worktree file with that of an entry.
     fn holds(&self, path: &RepoPath, entry: &IndexEntry) -> Result<bool> {
-        let how = How { purpose: Purpose::Compare, opaque: false };
-        Ok(self.capture(path, Some(entry), &[], how)?.is_some_and(|c| c.is_unchanged()))
+        Ok(self.compare_file(path, entry)?.is_some_and(|c| c.is_unchanged()))
     }
 
     /// Puts the present content of a worktree file into the store and notes it in `logs/saved`.
     fn save_worktree_file(&self, index: &Index, path: &RepoPath) -> Result<ObjectId> {
         let mut staging = Staging::new(self, index, How { purpose: Purpose::Store, opaque: false });
-        staging.capture(path, true)?;
+        match staging.capture(path, true) {
+            // A broken database is saved as the bytes that are there.
+            Err(RepoError::Database(e)) if e.is_unreadable() => {
+                staging = Staging::new(self, index, How { purpose: Purpose::Store, opaque: true });
+                staging.capture(path, true)?;
+            }
+            result => drop(result?),
+        }
         let lock = self.lock()?;
         let mut tx = Transaction::new(self.store(), &lock)?;
         let (staged, _) = staging.finish(&mut tx, index)?;
@@ -291,7 +303,9 @@ impl Repository {
             self.monitor().waiting(&format!("waiting for {}, locked by {holders}", file.display()));
         };
         let still_expected = || match (&present.print, Fingerprint::stat_only(file)) {
-            (Some(before), Ok(Some(now))) => now.matches(before),
+            // It is asked under the lock, where a journal can only be our own: SQLite begins one by itself where the
+            // header does not say how many pages there are.
+            (Some(before), Ok(Some(now))) => Fingerprint { journal: before.journal, ..now }.matches(before),
             (None, Ok(None)) => true,
             _ => false,
         };

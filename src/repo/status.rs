@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Repository;
-use super::capture::{Captured, How, file_mode};
+use super::capture::{Captured, file_mode};
 use super::changes::{Tracked, of_index};
 use super::error::Result;
 use super::fingerprint::Fingerprint;
@@ -14,7 +14,6 @@ use super::refs::Head;
 use super::types::{ChangeKind, FileChange, Warning};
 use crate::model::page::pages_for;
 use crate::model::{ObjectId, RepoPath};
-use crate::store::Purpose;
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
@@ -111,8 +110,7 @@ impl Repository {
         if self.is_surely_unchanged(entry)? {
             return Ok((None, None));
         }
-        let how = How { purpose: Purpose::Compare, opaque: false };
-        let captured = self.capture(&entry.path, Some(entry), &[], how)?;
+        let captured = self.compare_file(&entry.path, entry)?;
         let unchanged = captured.as_ref().is_some_and(|c| c.is_unchanged() && c.mode == entry.mode);
         if let (true, Some(captured)) = (unchanged, &captured) {
             return Ok((None, captured.fingerprint));

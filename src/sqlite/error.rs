@@ -91,6 +91,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// Tells whether the file is no database that SQLite can read, rather than one that is out of reach now.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::NotADatabase { .. } | Self::Truncated { .. } | Self::Malformed { .. })
+    }
+
     /// Explains a failed read or write of `path`.
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {

@@ -33,6 +33,9 @@ pub(super) fn help(error: &RevError) -> Option<String> {
             format!("'graft branch --set-upstream-to=<upstream> {branch}' sets it")
         }
         RevError::Date(_) => "as in '@{yesterday}', '@{2 hours ago}', '@{2026-11-21 14:30}'".to_owned(),
+        RevError::NoParent { text, .. } | RevError::NoAncestor { text, .. } => {
+            format!("'graft log --oneline {text}' lists its history")
+        }
         _ => return None,
     };
     Some(help)

@@ -89,9 +89,7 @@ fn take_over(path: &Path, opts: &WriteOptions<'_>) -> Result<Option<Attached>, M
     let db = match Attached::open(path, Purpose::TakeOver, opts.busy()) {
         Ok(db) => db,
         // So nobody can be using it.
-        Err(DatabaseError::NotADatabase { .. } | DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. }) => {
-            return Ok(None);
-        }
+        Err(e) if e.is_unreadable() => return Ok(None),
         Err(e) => return Err(e.into()),
     };
     match hold(&db, path, opts) {
