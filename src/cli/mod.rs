@@ -59,7 +59,7 @@ fn run(argv: Vec<OsString>) -> u8 {
     };
     let started = std::time::Instant::now();
     let outcome = commands::run(parsed.command, &mut ctx);
-    tracing::info!(took = ?started.elapsed(), "done");
+    tracing::debug!(took = ?started.elapsed(), "done");
     // What was written before a failure is shown first, and the pager is gone before the error is printed.
     let flushed = ctx.out.finish().map_err(Failure::from);
     match outcome.and_then(|code| flushed.map(|()| code)) {
