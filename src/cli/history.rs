@@ -56,7 +56,7 @@ pub struct LookArgs {
     pub no_decorate: bool,
 
     /// Show what every commit changed, in rows: as 'graft diff' does.
-    #[arg(short, long, group = "files")]
+    #[arg(short, long)]
     pub patch: bool,
 
     /// Show how much of each file every commit changed.
@@ -155,7 +155,7 @@ impl<'r> Writer<'r> {
         let wants_refs = decorate != Decorate::No || ctx.out.json || matches!(format, Format::Pattern(..));
         Ok(Self {
             repo,
-            files: if args.patch { Files::None } else { args.files(otherwise.0) },
+            files: args.files(if args.patch { Files::None } else { otherwise.0 }),
             patch: args.patch,
             merges: otherwise.1,
             only,
@@ -211,7 +211,8 @@ impl<'r> Writer<'r> {
             return Ok(());
         }
         let files: Vec<FileDiff> = self.changes(&id)?.into_iter().map(FileDiff::stored).collect();
-        if !ctx.out.json && !files.is_empty() && !matches!(self.format, Format::Oneline) {
+        let follows_files = self.files != Files::None;
+        if !ctx.out.json && !files.is_empty() && (follows_files || !matches!(self.format, Format::Oneline)) {
             ctx.out.write_all(b"\n")?;
         }
         let format = if ctx.out.json { diff::Format::Json } else { diff::Format::Patch };

@@ -38,7 +38,7 @@ pub struct Args {
     pub look: LookArgs,
 
     /// Say nothing of the files that a commit changed.
-    #[arg(short = 's', long, group = "files")]
+    #[arg(short = 's', long, group = "files", conflicts_with = "patch")]
     pub no_patch: bool,
 
     /// The revisions; HEAD if there are none.
