@@ -65,6 +65,16 @@ impl Fixture {
         write("logs/HEAD", &log);
         let head = if seed % 4 == 3 { format!("{last}\n") } else { "ref: refs/heads/main\n".to_owned() };
         write("HEAD", &head);
+        if head.starts_with("ref:") {
+            // HEAD's log ends where its branch is.
+            let path = git.top().join(".git/logs/refs/heads/main");
+            let before = fs::read_to_string(path).unwrap();
+            let newest = ReflogEntry::parse(before.lines().last().unwrap()).unwrap();
+            let who = Signature { time: 1_700_400_000, ..newest.who };
+            let line = ReflogEntry { old: newest.new, new: Some(last), who, message: "reset".into() }.to_line();
+            write("refs/heads/main", &format!("{last}\n"));
+            write("logs/refs/heads/main", &(before + &line));
+        }
         let config = "[remote \"origin\"]\nurl = x\nfetch = +refs/heads/*:refs/remotes/origin/*\n[branch \"main\"]\nremote = \
                       origin\nmerge = refs/heads/main\n[branch \"dev\"]\nremote = .\nmerge = refs/heads/feature/x\n[branch \
                       \"a@b\"]\nremote = origin\nmerge = refs/heads/gone\n";
