@@ -1,6 +1,6 @@
 //! Staging worktree files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Repository;
 use super::capture::How;
@@ -81,8 +81,10 @@ impl Repository {
             warnings = found.warnings;
         }
         let known: Vec<&RepoPath> = tracked.iter().map(|e| &e.path).chain(&fresh).collect();
-        if let Some(spec) = specs.unmatched(&known) {
-            return Err(AddError::NoMatch(spec).into());
+        // An empty folder selects no file, but is there.
+        let is_there = |spec: &&Path| options.cwd.join(spec).symlink_metadata().is_ok();
+        if let Some(spec) = specs.all_unmatched(&known).find(|spec| !is_there(spec)) {
+            return Err(AddError::NoMatch(spec.to_owned()).into());
         }
         let purpose = if options.dry_run { Purpose::Compare } else { Purpose::Store };
         let how = How { purpose, opaque: options.opaque };

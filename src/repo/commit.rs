@@ -99,7 +99,11 @@ impl Repository {
         if let Some(spec) = specs.unmatched(&known) {
             return Err(CommitError::NoMatch(spec).into());
         }
-        let staging = self.stage_tracked(&index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;
+        let mut staging = self.stage_tracked(&index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;
+        // As in Git, its file is taken as the worktree has it, if that has it still.
+        for file in committed.iter().filter(|t| specs.matches(&t.path) && index.get(&t.path).is_none()) {
+            staging.capture(&file.path, true)?;
+        }
         self.record(options, &specs, staging)
     }
 

@@ -1,5 +1,7 @@
 //! Operations on real databases in a scratch folder, below the command line.
 
+mod partial_commits;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -112,8 +112,13 @@ impl Pathspecs {
 
     /// Returns the first argument, as typed, that selects none of the given paths.
     pub fn unmatched(&self, paths: &[&RepoPath]) -> Option<PathBuf> {
+        self.all_unmatched(paths).next().map(Path::to_owned)
+    }
+
+    /// Returns the arguments, as typed, that select none of the given paths.
+    pub fn all_unmatched(&self, paths: &[&RepoPath]) -> impl Iterator<Item = &Path> {
         let selects = |item: &Item| item.is_top() || paths.iter().any(|path| item.matches(path.as_str()));
-        self.include.iter().find(|item| !selects(item)).map(|item| item.typed().to_owned())
+        self.include.iter().filter(move |item| !selects(item)).map(Item::typed)
     }
 
     /// Returns the arguments that name one path each, without a pattern, relative to the top.
