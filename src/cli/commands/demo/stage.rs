@@ -107,7 +107,9 @@ impl<'a> Stage<'a> {
         let (mut reader, writer) = std::io::pipe().map_err(failed)?;
         let mut command = Command::new(&self.program);
         command.arg(if colored { "--color=always" } else { "--color=never" }).args(args).current_dir(self.dir);
-        command.stdin(Stdio::null()).stderr(writer.try_clone().map_err(failed)?).stdout(writer);
+        // What is logged is no part of the tour.
+        command.env_remove("GRAFT_LOG").stdin(Stdio::null());
+        command.stderr(writer.try_clone().map_err(failed)?).stdout(writer);
         let mut child = command.spawn().map_err(failed)?;
         // It holds the writing end, and reading ends only when that is closed.
         drop(command);
