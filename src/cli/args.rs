@@ -233,16 +233,20 @@ pub fn parse(argv: Vec<OsString>, color: When) -> Result<Cli, clap::Error> {
 pub fn command() -> clap::Command {
     let bare = Cli::command();
     let mut list = String::new();
+    let width = GROUPS.iter().flat_map(|(_, names)| names.iter()).map(|n| n.len()).max().unwrap_or_default();
+    let header = style::HELP.get_header();
     for (title, names) in GROUPS {
-        list.push_str(&format!("\n{}{title}{}\n", style::HELP.get_header(), style::HELP.get_header().render_reset()));
+        list.push_str(&format!("\n{header}{title}{header:#}\n"));
         for name in *names {
             let about =
                 bare.find_subcommand(name).and_then(|c| c.get_about()).map(|a| a.to_string()).unwrap_or_default();
             let literal = style::HELP.get_literal();
-            list.push_str(&format!("  {literal}{name:<11}{literal:#} {about}\n"));
+            list.push_str(&format!("  {literal}{name:<width$}{literal:#} {about}\n"));
         }
     }
-    let template = format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{{options}}{{after-help}}");
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\n{header}Options of every command{header:#}\n{{options}}{{after-help}}"
+    );
     let shared: Vec<clap::Arg> = bare.get_arguments().filter(|a| a.is_global_set()).cloned().collect();
     bare.styles(style::HELP).help_template(template).mut_subcommands(|c| without_shared_help(c, &shared))
 }
