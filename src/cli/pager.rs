@@ -12,29 +12,46 @@ pub struct Pager {
     _quiet: interrupt::Ignored,
 }
 
-/// Chooses the pager: `GRAFT_PAGER`, then the configuration's `core.pager`, then `PAGER`, then `less`.
+/// Chooses the pager: `GRAFT_PAGER`, then the configuration's `core.pager`, then `PAGER`, then `less` if there is one.
 ///
 /// Returns `None` if the choice is no pager: an empty text or `cat`.
 pub fn choose(env: &dyn Fn(&str) -> Option<String>, configured: Option<String>) -> Option<String> {
-    let choice = env("GRAFT_PAGER").or(configured).or_else(|| env("PAGER")).unwrap_or_else(|| "less".to_owned());
+    let installed = |name: &str| {
+        let path = env("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| dir.join(name).is_file()).then(|| name.to_owned())
+    };
+    let choice = env("GRAFT_PAGER").or(configured).or_else(|| env("PAGER")).or_else(|| installed("less"))?;
     let choice = choice.trim();
     (!choice.is_empty() && choice != "cat").then(|| choice.to_owned())
 }
 
 impl Pager {
-    /// Starts a pager through the shell.
+    /// Starts a pager: through the shell if its command line needs one, otherwise directly, so that a missing program is an
+    /// error here rather than lost output.
     ///
     /// `less` gets `FRX` (leave at once if all fits, keep colours, do not clear the screen) unless the user set `LESS`.
     pub fn start(command: &str) -> io::Result<Self> {
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(command).stdin(Stdio::piped());
+        let mut words = command.split_whitespace();
+        let mut program = match words.next() {
+            Some(program) if !command.contains(|c: char| "|&;<>()$`\\\"'*?[]#~=%!{}\n".contains(c)) => {
+                let mut direct = Command::new(program);
+                direct.args(words);
+                direct
+            }
+            _ => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(command);
+                shell
+            }
+        };
+        program.stdin(Stdio::piped());
         for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
             if std::env::var_os(name).is_none() {
-                shell.env(name, value);
+                program.env(name, value);
             }
         }
         let quiet = interrupt::Ignored::begin();
-        let mut child = shell.spawn()?;
+        let mut child = program.spawn()?;
         let input = child.stdin.take().map(BufWriter::new);
         Ok(Self { child, input, _quiet: quiet })
     }
@@ -76,7 +93,12 @@ mod tests {
             move |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
         };
         let configured = || Some("more".to_owned());
-        assert_eq!(choose(&env(&[]), None).as_deref(), Some("less"));
+        assert_eq!(choose(&env(&[]), None), None, "nothing is installed without a PATH");
+        let dir = tempfile::tempdir().expect("temp dir");
+        std::fs::write(dir.path().join("less"), "").expect("write");
+        let path = dir.path().display().to_string();
+        let installed = move |name: &str| (name == "PATH").then(|| path.clone());
+        assert_eq!(choose(&installed, None).as_deref(), Some("less"));
         assert_eq!(choose(&env(&[("PAGER", "most")]), None).as_deref(), Some("most"));
         assert_eq!(choose(&env(&[("PAGER", "most")]), configured()).as_deref(), Some("more"));
         assert_eq!(choose(&env(&[("GRAFT_PAGER", "less -S")]), configured()).as_deref(), Some("less -S"));
@@ -93,5 +115,6 @@ mod tests {
         pager.wait();
         assert_eq!(std::fs::read(&copy).expect("read"), b"line\n");
         assert_eq!(pager.write(b"x").expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
+        assert!(Pager::start("no-such-pager -F").is_err(), "found out before anything is written");
     }
 }
