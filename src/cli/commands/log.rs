@@ -73,11 +73,27 @@ pub struct Which {
     #[arg(long, value_name = "REGEX")]
     pub author: Vec<String>,
 
+    /// Only commits whose committer's 'Name <email>' matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub committer: Vec<String>,
+
     /// Only commits with a line of the message that matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     pub grep: Vec<String>,
 
-    /// Ignore case in --author and --grep.
+    /// Only commits with a message that --grep does not find.
+    #[arg(long, requires = "grep")]
+    pub invert_grep: bool,
+
+    /// Take --author, --committer and --grep as plain texts, not as regular expressions.
+    #[arg(short = 'F', long)]
+    pub fixed_strings: bool,
+
+    /// Regular expressions are extended ones anyway.
+    #[arg(short = 'E', long, hide = true)]
+    pub extended_regexp: bool,
+
+    /// Ignore case in --author, --committer and --grep.
     #[arg(short = 'i', long, alias = "regexp-ignore-case")]
     pub ignore_case: bool,
 
@@ -181,7 +197,8 @@ fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64)
         None => Ok(None),
     };
     let patterns = |list: &[String]| -> Result<Vec<Pattern>, Failure> {
-        let compiled = list.iter().map(|text| Pattern::new(text, which.ignore_case));
+        let compile = if which.fixed_strings { Pattern::literal } else { Pattern::new };
+        let compiled = list.iter().map(|text| compile(text, which.ignore_case));
         Ok(compiled.collect::<Result<_, _>>().map_err(RepoError::from)?)
     };
     Ok(WalkOptions {
@@ -193,7 +210,9 @@ fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64)
         since: time(&which.since)?,
         until: time(&which.until)?,
         author: patterns(&which.author)?,
+        committer: patterns(&which.committer)?,
         grep: patterns(&which.grep)?,
+        invert_grep: which.invert_grep,
         first_parent: which.first_parent,
         min_parents: if which.merges { 2 } else { 0 },
         max_parents: which.no_merges.then_some(1),

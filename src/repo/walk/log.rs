@@ -32,8 +32,12 @@ pub struct WalkOptions {
     pub until: Option<i64>,
     /// Only commits whose author's `Name <email>` matches one of these.
     pub author: Vec<Pattern>,
+    /// Only commits whose committer's `Name <email>` matches one of these.
+    pub committer: Vec<Pattern>,
     /// Only commits with a line of the message that matches one of these.
     pub grep: Vec<Pattern>,
+    /// Only commits of which no line of the message matches one of `grep`.
+    pub invert_grep: bool,
     /// Follow only the first parent of merges.
     pub first_parent: bool,
     /// Only commits with at least so many parents.
@@ -85,6 +89,11 @@ impl Pattern {
             let reason = drawn.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             PatternError { text: text.to_owned(), reason }
         })
+    }
+
+    /// Makes a pattern that finds just this text.
+    pub fn literal(text: &str, ignore_case: bool) -> Result<Self, PatternError> {
+        Self::new(&regex::escape(text), ignore_case)
     }
 
     fn finds(&self, text: &str) -> bool {
@@ -316,7 +325,8 @@ impl Walk<'_> {
             && commit.parents.len() >= o.min_parents
             && o.max_parents.is_none_or(|n| commit.parents.len() <= n)
             && (o.author.is_empty() || o.author.iter().any(|p| p.finds(&by(&commit.author))))
-            && (o.grep.is_empty() || o.grep.iter().any(|p| p.finds(&commit.message)))
+            && (o.committer.is_empty() || o.committer.iter().any(|p| p.finds(&by(&commit.committer))))
+            && (o.grep.is_empty() || o.grep.iter().any(|p| p.finds(&commit.message)) != o.invert_grep)
     }
 
     fn step(&mut self) -> Result<Option<WalkEntry>> {
