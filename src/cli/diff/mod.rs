@@ -1,7 +1,7 @@
 //! Renders differences: of files, and of what is in databases.
 //!
-//! Rows are streamed: memory does not grow with the number of changes. Where counts stand before the rows, a table with
-//! more changes than fit into a small buffer is read twice.
+//! Rows are streamed: memory does not grow with the number of changes. Where counts stand before the rows, the text waits in a
+//! temporary file.
 
 mod csv;
 mod database;

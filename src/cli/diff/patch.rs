@@ -1,7 +1,9 @@
 //! The default view: what differs in a file, as lines that begin with `+`, `-` and `~`.
 
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
+
+use tempfile::SpooledTempFile;
 
 use super::{Database, Format, Tally, View, unreadable, value, words};
 use crate::cli::context::Context;
@@ -14,7 +16,7 @@ use crate::repo::diff::{FileDiff, Opened};
 use crate::repo::types::ChangeKind;
 use crate::sqlite::diff::{TableChanges, TablePair};
 
-/// Bytes of text kept of a table before it is decided to read it twice.
+/// Bytes of text of a table that are kept in memory; more goes into a temporary file.
 const KEPT: usize = 1 << 20;
 
 /// Writes one file; returns whether anything was written.
@@ -160,30 +162,30 @@ fn table(ctx: &mut Context, db: &Database<'_>, pair: &TablePair, head: &mut Head
     let theme = ctx.out.theme;
     let limit = db.view.limit.unwrap_or(u64::MAX);
     let mut names: Option<TableChanges> = None;
-    let mut failed = None;
+    let mut failed: Option<Failure> = None;
     let mut tally = Tally::default();
-    let (mut text, mut lines, mut too_many) = (Vec::new(), 0, false);
+    // The counts stand above the rows.
+    let mut text = SpooledTempFile::new(KEPT);
+    let (mut line, mut lines) = (Vec::new(), 0);
     let unread = db.each_row(pair, &mut |change| {
-        if names.is_none() {
-            match db.rows.diff.table_changes(pair) {
-                Ok(found) => names = Some(found),
-                Err(e) => {
-                    failed = Some(e);
-                    return ControlFlow::Break(());
-                }
-            }
-        }
         tally.add(&change);
-        if lines < limit && !too_many {
-            let known = names.as_ref().expect("found above");
-            row(&mut text, &change, known, &theme).expect("memory takes any text");
-            lines += 1;
-            too_many = text.len() > KEPT;
-        }
-        ControlFlow::Continue(())
+        let mut write = || -> Result<(), Failure> {
+            if names.is_none() {
+                names = Some(db.rows.diff.table_changes(pair).map_err(|e| db.error(e))?);
+            }
+            if lines < limit {
+                lines += 1;
+                line.clear();
+                row(&mut line, &change, names.as_ref().expect("found above"), &theme)?;
+                text.write_all(&line)?;
+            }
+            Ok(())
+        };
+        failed = write().err();
+        if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     if let Some(e) = failed {
-        return Err(db.error(e));
+        return Err(e);
     }
     if let Some(why) = unread {
         unreadable(ctx, &pair.name, &why);
@@ -191,19 +193,8 @@ fn table(ctx: &mut Context, db: &Database<'_>, pair: &TablePair, head: &mut Head
     let Some(known) = names else { return Ok(false) };
     head.write(&mut ctx.out)?;
     writeln!(ctx.out, "{}", title(&known, tally, &theme))?;
-    if too_many {
-        let mut written = Ok(());
-        lines = 0;
-        let out = &mut ctx.out;
-        db.each_row(pair, &mut |change| {
-            written = row(&mut *out, &change, &known, &theme);
-            lines += 1;
-            if written.is_ok() && lines < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        written?;
-    } else {
-        ctx.out.write_all(&text)?;
-    }
+    text.seek(SeekFrom::Start(0))?;
+    io::copy(&mut text, &mut ctx.out)?;
     if tally.total() > lines && lines == limit {
         let dim = theme.dim;
         let more = count(tally.total() - lines, "more row");

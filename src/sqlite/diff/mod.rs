@@ -5,6 +5,7 @@
 //! again by the identity asked for (a declared key, or as a bag of equal rows) in a temporary database on disk. Keys
 //! and cells are compared exactly, by storage class and bytes, whatever the collation.
 
+mod ahead;
 mod btree;
 mod changed;
 mod condition;
@@ -22,6 +23,7 @@ mod walk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ahead::Ahead;
 pub use condition::Condition;
 pub use mapping::RowPair;
 pub use rows::TableChanges;
@@ -144,8 +146,8 @@ impl Diff {
         options: DiffOptions,
         max_descents: usize,
     ) -> Result<Self, DiffError> {
-        let sources = (old.clone(), new.clone());
-        let (old, new) = (Side::open(old)?, Side::open(new)?);
+        let sources = (Ahead::new(old), Ahead::new(new));
+        let (old, new) = (Side::open(sources.0.clone())?, Side::open(sources.1.clone())?);
         let tables = pair_tables(table::read_all(&old)?, table::read_all(&new)?, options.shadow);
         let roots: Vec<Roots> = tables.iter().filter_map(TablePair::table_roots).collect();
         let changed = match differing {

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::DiffError;
+use super::ahead::{Ahead, Stream};
 use super::btree::be32;
 use crate::model::{PAGE_SIZE, PageIdx, PageSet, PageSource};
 use crate::sqlite::header::Header;
 
 /// Bytes of pages kept for another look.
-const CACHE_LEN: usize = 8 << 20;
+const CACHE_LEN: usize = 2 << 20;
 
 /// The pages of one state.
 pub(super) struct Pages {
-    source: Arc<dyn PageSource>,
+    source: Arc<Ahead>,
     pub header: Header,
     /// Number of pages.
     pub count: u32,
@@ -22,7 +23,7 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Prepares to read; `None` if the state does not begin like a database.
-    pub fn open(source: Arc<dyn PageSource>) -> Result<Option<Self>, DiffError> {
+    pub fn open(source: Arc<Ahead>) -> Result<Option<Self>, DiffError> {
         let mut first = vec![0; PAGE_SIZE];
         source.read_pages(PageIdx::FIRST, &mut first).map_err(DiffError::Source)?;
         let Some(header) = Header::parse(&first) else { return Ok(None) };
@@ -55,6 +56,11 @@ impl Pages {
         }
         self.cache.insert(n, page.clone());
         Ok(Some(page))
+    }
+
+    /// Begins to read many pages.
+    pub fn stream(&self, pages: Vec<u32>) -> Stream {
+        self.source.stream(pages, self.header.page_size)
     }
 
     /// Lists the free pages; `None` if the list is damaged.
@@ -99,6 +105,11 @@ impl Differing {
             true => self.set.contains(first),
             false => self.set.iter_from(first).next().is_some_and(|p| p <= last),
         }
+    }
+
+    /// Returns the number of 4 KiB pages that differ.
+    pub fn len(&self) -> u32 {
+        self.set.len()
     }
 
     /// Lists the SQLite pages that may differ, in order.

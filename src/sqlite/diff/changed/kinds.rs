@@ -1,6 +1,6 @@
 //! What the differing pages are, and to which rows those belong that are no b-tree pages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::super::DiffError;
@@ -22,12 +22,17 @@ pub(super) struct Kinds {
 }
 
 impl Inner {
-    /// Looks at the first byte of every page that differs.
-    pub(super) fn kinds(&mut self) -> Result<Kinds, DiffError> {
+    /// Looks at the first byte of every page that differs, but for those known to belong to tables.
+    pub(super) fn kinds(&mut self, known: &HashSet<u32>) -> Result<Kinds, DiffError> {
         let mut kinds = Kinds::default();
-        for n in self.differing.pages().into_iter().filter(|n| *n > 1) {
+        let mut wanted = self.differing.pages();
+        wanted.retain(|n| *n > 1 && !known.contains(n));
+        let within = |count: u32| wanted.iter().copied().filter(|n| *n <= count).collect();
+        let (mut old, mut new) = (self.old.stream(within(self.old.count)), self.new.stream(within(self.new.count)));
+        for n in wanted.iter().copied() {
             interrupt::check()?;
-            let (old, new) = (self.old.read(n)?, self.new.read(n)?);
+            let old = if n <= self.old.count { old.next()?.map(|(_, page)| page) } else { None };
+            let new = if n <= self.new.count { new.next()?.map(|(_, page)| page) } else { None };
             if old == new {
                 continue;
             }
@@ -73,6 +78,11 @@ impl Inner {
             for n in self.pages(of).free_pages()?.unwrap_or_default() {
                 overflow.remove(&n);
             }
+        }
+        // Leaves that were not read until now: some overflow page has to be explained.
+        for leaves in self.found.values() {
+            kinds.cells[0].extend_from_slice(&leaves.old);
+            kinds.cells[1].extend_from_slice(&leaves.new);
         }
         for (i, of) in [(1, Of::New), (0, Of::Old)] {
             for &n in &kinds.cells[i] {

@@ -19,10 +19,11 @@ use cells::Cells;
 use kinds::Kinds;
 
 use super::DiffError;
+use super::ahead::Ahead;
 use super::btree::{Cell, INDEX_INTERIOR, INDEX_LEAF, Node, TABLE_INTERIOR, TABLE_LEAF, be32};
 use super::matcher::Of;
 use super::pages::{Differing, Pages};
-use crate::model::{PageSet, PageSource};
+use crate::model::PageSet;
 use crate::util::interrupt;
 
 /// Overflow pages begin with a page number. Below this many pages its first byte is none of those of b-tree pages.
@@ -38,7 +39,7 @@ pub(super) struct Roots {
 }
 
 /// Leaf pages of one table whose rows may differ, in the order of their keys.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Leaves {
     old: Vec<u32>,
     new: Vec<u32>,
@@ -70,13 +71,15 @@ struct Inner {
     marks: Option<[Marks; 2]>,
     /// By root of the new state: rows whose overflow pages were written over in place.
     overwritten: HashMap<u32, Vec<i64>>,
+    /// Leaves of tables that were looked for when the states were opened.
+    found: HashMap<Roots, Leaves>,
 }
 
 impl Changed {
     /// Looks at the differing pages; `None` if the states are laid out too differently.
     pub fn open(
-        old: Arc<dyn PageSource>,
-        new: Arc<dyn PageSource>,
+        old: Arc<Ahead>,
+        new: Arc<Ahead>,
         differing: PageSet,
         tables: &[Roots],
         max_descents: usize,
@@ -95,10 +98,16 @@ impl Changed {
             unexplained: false,
             marks: None,
             overwritten: HashMap::new(),
+            found: HashMap::new(),
         };
-        let mut kinds = inner.kinds()?;
+        // Where much differs, most of it are leaves of tables: they are told from the pages above them, without reading.
+        let many = (inner.differing.len() as usize).saturating_mul(tables.len()) > max_descents;
+        let known = if many { inner.find_leaves(tables)? } else { HashSet::new() };
+        let mut kinds = inner.kinds(&known)?;
         inner.index_pages = kinds.index_pages;
-        inner.marks = inner.marks(&kinds, tables, max_descents)?;
+        if !many {
+            inner.marks = inner.marks(&kinds, tables, max_descents)?;
+        }
         inner.explain(&mut kinds)?;
         inner.find_owners(&mut kinds.overflow, tables)?;
         inner.unexplained = !kinds.overflow.is_empty();
@@ -107,7 +116,13 @@ impl Changed {
 
     /// Finds the leaves of a table that may hold differing rows; `None` if a page is not what it should be.
     pub fn leaves(&self, roots: Roots) -> Result<Option<Leaves>, DiffError> {
-        self.0.borrow_mut().leaves(roots)
+        let inner = &mut *self.0.borrow_mut();
+        let rowids = inner.overwritten.get(&roots.new).cloned().unwrap_or_default();
+        let leaves = match inner.found.get(&roots) {
+            Some(leaves) => Some(leaves.clone()),
+            None => inner.leaves(roots, &mut |_| {})?,
+        };
+        Ok(leaves.map(|leaves| Leaves { rowids, ..leaves }))
     }
 
     /// Tells whether nothing differs in the tree of a WITHOUT ROWID table.
@@ -127,7 +142,7 @@ impl Changed {
     ) -> Result<(), DiffError> {
         let inner = &mut *self.0.borrow_mut();
         let (usable_old, usable_new) = (inner.old.usable(), inner.new.usable());
-        let (mut old, mut new) = (Cells::of(leaves.old), Cells::of(leaves.new));
+        let (mut old, mut new) = (Cells::of(leaves.old, &inner.old), Cells::of(leaves.new, &inner.new));
         let mut overwritten = leaves.rowids.into_iter().peekable();
         old.settle(&mut inner.old)?;
         new.settle(&mut inner.new)?;
@@ -228,8 +243,22 @@ impl Inner {
         Ok(Node::parse(n, &page, usable).and_then(f))
     }
 
-    fn leaves(&mut self, roots: Roots) -> Result<Option<Leaves>, DiffError> {
-        let rowids = self.overwritten.get(&roots.new).cloned().unwrap_or_default();
+    /// Looks for the leaves of all tables, and returns the differing pages that were met on the way.
+    fn find_leaves(&mut self, tables: &[Roots]) -> Result<HashSet<u32>, DiffError> {
+        let mut met = HashSet::new();
+        for roots in tables {
+            let meet = &mut |n| {
+                met.insert(n);
+            };
+            if let Some(leaves) = self.leaves(*roots, meet)? {
+                self.found.insert(*roots, leaves);
+            }
+        }
+        Ok(met)
+    }
+
+    /// Walks down both trees of a table, and hands every differing page that it meets to `meet`.
+    fn leaves(&mut self, roots: Roots, meet: &mut dyn FnMut(u32)) -> Result<Option<Leaves>, DiffError> {
         let (Some(old_height), Some(new_height)) = (self.height(Of::Old, roots.old)?, self.height(Of::New, roots.new)?)
         else {
             return Ok(None);
@@ -246,6 +275,7 @@ impl Inner {
                 (old.iter().copied().collect(), new.iter().copied().collect());
             let common =
                 |n: u32, other: &HashSet<u32>, differing: &Differing| other.contains(&n) && !differing.contains(n);
+            old.iter().chain(&new).filter(|n| self.differing.contains(**n)).for_each(|n| meet(*n));
             if height == 0 {
                 old.retain(|n| !common(*n, &in_new, &self.differing));
                 new.retain(|n| !common(*n, &in_old, &self.differing));
@@ -263,7 +293,7 @@ impl Inner {
             }
             [old, new] = below;
         }
-        Ok(Some(Leaves { old, new, rowids }))
+        Ok(Some(Leaves { old, new, rowids: Vec::new() }))
     }
 
     /// Tells whether anything at or below a page that both trees have may differ.
