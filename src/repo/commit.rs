@@ -222,7 +222,7 @@ impl Repository {
 }
 
 /// Strips blank lines at both ends and white space at line ends, and ends the message with one newline, as Git does.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let start = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
     let end = lines.iter().rposition(|l| !l.is_empty()).map_or(start, |i| i + 1);

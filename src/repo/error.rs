@@ -75,6 +75,15 @@ pub enum RepoError {
     /// A pattern to look for.
     #[error(transparent)]
     Pattern(#[from] super::walk::PatternError),
+    /// Branches.
+    #[error(transparent)]
+    Branch(#[from] super::branch::BranchError),
+    /// Tags.
+    #[error(transparent)]
+    Tag(#[from] super::tag::TagError),
+    /// Resetting.
+    #[error(transparent)]
+    Reset(#[from] super::reset::ResetError),
     /// Removing or moving files.
     #[error(transparent)]
     Remove(#[from] super::remove::RemoveError),
@@ -141,7 +150,7 @@ impl From<RevError> for RepoError {
             RevError::Read(e) => Self::Read(e),
             RevError::Ref(e) => Self::Ref(e),
             RevError::Reflog(e) => Self::Ref(e.into()),
-            RevError::Index(e) => Self::Index(e),
+            RevError::Index(e) => *e,
             RevError::Path(e) => Self::Pathspec(e),
             other => Self::Rev(other),
         }

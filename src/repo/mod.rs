@@ -5,6 +5,7 @@
 //! the next: segments, pack, index tail, index (as `index.pending` if a ref moves), ref.
 
 pub mod add;
+pub mod branch;
 pub mod capture;
 pub mod changes;
 pub mod checkout;
@@ -26,12 +27,15 @@ pub mod monitor;
 pub mod objects;
 pub mod pathspec;
 pub mod pending;
+pub mod ref_list;
 pub mod reflog;
 pub mod refs;
 pub mod remove;
+pub mod reset;
 pub mod revspec;
 pub mod staging;
 pub mod status;
+pub mod tag;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

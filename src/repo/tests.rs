@@ -1,5 +1,6 @@
 //! Operations on real databases in a scratch folder, below the command line.
 
+mod branches;
 mod partial_commits;
 
 use std::fs;

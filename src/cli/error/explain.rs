@@ -7,6 +7,7 @@ use super::{Failure, exit};
 use crate::cli::suggest;
 use crate::repo::RepoError;
 use crate::repo::add::AddError;
+use crate::repo::branch::BranchError;
 use crate::repo::checkout::CheckoutError;
 use crate::repo::commit::CommitError;
 use crate::repo::config::ConfigError;
@@ -20,6 +21,8 @@ use crate::repo::objects::ReadError;
 use crate::repo::pathspec::PathspecError;
 use crate::repo::refs::RefError;
 use crate::repo::remove::RemoveError;
+use crate::repo::reset::ResetError;
+use crate::repo::tag::TagError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
@@ -90,6 +93,8 @@ fn is_broken_pipe(error: &RepoError) -> bool {
 fn code(error: &RepoError) -> u8 {
     match error {
         RepoError::Commit(CommitError::NothingToCommit | CommitError::EmptyMessage) => exit::NO,
+        RepoError::Branch(BranchError::NotFound(_) | BranchError::Unmerged { .. }) => exit::NO,
+        RepoError::Tag(TagError::NotFound(_)) => exit::NO,
         RepoError::Commit(CommitError::PathsWithAll) | RepoError::Add(AddError::NothingSpecified) => exit::USAGE,
         _ => exit::FAILED,
     }
@@ -130,6 +135,9 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Untrackable(e) => untrackable(e),
         RepoError::Remove(e) => remove(e),
         RepoError::Rev(e) => super::revision::help(e),
+        RepoError::Branch(e) => super::revision::branch(e),
+        RepoError::Tag(e) => super::revision::tag(e),
+        RepoError::Reset(ResetError::NoMatch(path)) => Some(near_file(path)),
         RepoError::Export(ExportError::Exists(_)) => text("overwrite it with --force, or choose another name"),
         RepoError::Export(ExportError::IsFolder(_)) => text("name a file in it"),
         RepoError::Diff(e) => file_diff(e),

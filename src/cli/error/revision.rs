@@ -3,7 +3,9 @@
 use super::Failure;
 use crate::cli::render::date::DateFormat;
 use crate::repo::RepoError;
+use crate::repo::branch::BranchError;
 use crate::repo::revspec::{Candidate, RevError};
+use crate::repo::tag::TagError;
 
 /// How many candidates of an ambiguous id are listed.
 const LISTED: usize = 10;
@@ -39,6 +41,33 @@ pub(super) fn help(error: &RevError) -> Option<String> {
         _ => return None,
     };
     Some(help)
+}
+
+/// Returns what helps against an error about branches.
+pub(super) fn branch(error: &BranchError) -> Option<String> {
+    let help = match error {
+        BranchError::Name(_) => "as in 'fix', 'feature/prices'".to_owned(),
+        BranchError::Exists(name) => format!("choose another name, or move it with 'graft branch -f {name} <commit>'"),
+        BranchError::CheckedOut(_) => "go to another branch first".to_owned(),
+        BranchError::NotFound(_) => "'graft branch -a' lists the branches".to_owned(),
+        BranchError::Unmerged { name, .. } => format!("'graft branch -D {name}' removes it all the same"),
+        BranchError::Unborn(_) => "make the first commit with 'graft commit'".to_owned(),
+        BranchError::Detached => "name the branch".to_owned(),
+        BranchError::NoUpstream(_) => "'graft branch -a' lists what can be followed".to_owned(),
+        BranchError::FollowsNothing(_) => return None,
+    };
+    Some(help)
+}
+
+/// Returns what helps against an error about tags.
+pub(super) fn tag(error: &TagError) -> Option<String> {
+    let help = match error {
+        TagError::Name(_) => "as in 'v1.0'",
+        TagError::Exists(_) => "choose another name, or move it with -f",
+        TagError::NotFound(_) => "'graft tag' lists the tags",
+        TagError::EmptyMessage => "give one with -m",
+    };
+    Some(help.to_owned())
 }
 
 fn listed(candidates: &[Candidate]) -> String {

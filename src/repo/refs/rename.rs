@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::log::is_logged;
-use super::{Expected, RefError, RefStore, Target};
+use super::{Expected, RefEdit, RefError, RefStore, Target};
 use crate::model::{RefName, Signature};
 use crate::repo::reflog::ReflogEntry;
 use crate::util::lock::FileLock;
@@ -66,6 +66,23 @@ impl RefStore {
             self.write_log(new, &log)?;
         }
         Ok(())
+    }
+
+    /// Gives `new` the value and the reflog of `old`, and one line more. The caller holds the repository lock.
+    pub fn copy(
+        &self,
+        lock: &FileLock,
+        who: &Signature,
+        old: &RefName,
+        new: &RefName,
+        expected: Expected,
+        message: &str,
+    ) -> Result<(), RefError> {
+        let Some(id) = self.resolve(old)? else { return Err(RefError::Absent { name: old.clone() }) };
+        let entry = ReflogEntry { old: Some(id), new: Some(id), who: who.clone(), message: message.to_owned() };
+        let log = self.log_of_rename(old, &entry)?;
+        self.apply(lock, who, &[RefEdit::detach(new.clone(), id, expected, message)])?;
+        self.write_log(new, &log)
     }
 
     /// Returns the log of `old` as the new name shall have it; `None` if there shall be none.

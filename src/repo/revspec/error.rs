@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::model::{ObjectId, ObjectKind, RefName};
+use crate::repo::RepoError;
 use crate::repo::date::DateError;
-use crate::repo::index::IndexError;
 use crate::repo::objects::ReadError;
 use crate::repo::pathspec::PathspecError;
 use crate::repo::reflog::ReflogError;
@@ -180,7 +180,7 @@ pub enum RevError {
     Reflog(#[from] ReflogError),
     /// The index.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(#[from] Box<RepoError>),
     /// The path behind a colon.
     #[error(transparent)]
     Path(#[from] PathspecError),

@@ -19,6 +19,8 @@ pub use error::{Candidate, RevError, RevWarning};
 pub use set::{Range, RevItem, RevSet, is_set};
 
 use super::config::Config;
+use super::error::Result;
+use super::index::Index;
 use super::monitor::Monitor;
 use super::objects::ObjectReader;
 use super::refs::RefStore;
@@ -30,8 +32,7 @@ pub struct Resolver<'a> {
     objects: &'a dyn ObjectReader,
     refs: &'a RefStore,
     config: &'a Config,
-    /// The repository folder, with the index in it.
-    dir: &'a Path,
+    index: Box<dyn Fn() -> Result<Index> + 'a>,
     /// The top of the worktree, and where the user stands in it.
     top: &'a Path,
     cwd: &'a Path,
@@ -62,7 +63,7 @@ impl Repository {
             objects: self,
             refs: self.refs(),
             config: self.config(),
-            dir: self.dir(),
+            index: Box::new(|| self.index()),
             top: self.top(),
             cwd,
             now: now_ns() / 1_000_000_000,

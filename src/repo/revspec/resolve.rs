@@ -5,7 +5,6 @@ use std::path::{Component, Path, PathBuf};
 use super::parse::{self, Expr, Peel, Spec, Step};
 use super::{Resolver, RevError, Wanted};
 use crate::model::{ObjectId, ObjectKind, RepoPath};
-use crate::repo::index::Index;
 use crate::repo::objects::ReadError;
 use crate::repo::pathspec::PathspecError;
 use crate::util::nearest::nearest;
@@ -137,7 +136,7 @@ impl Resolver<'_> {
 
     fn in_index(&self, stage: u8, path: &str) -> Result<ObjectId, RevError> {
         let path = self.path_from_top(path)?;
-        let index = Index::load(self.dir)?.unwrap_or_default();
+        let index = (self.index)().map_err(Box::new)?;
         match RepoPath::new(&path).ok().and_then(|p| index.get(&p)) {
             Some(_) if stage > 0 => return Err(RevError::NoStage { path, stage }),
             Some(entry) => return Ok(entry.snapshot),

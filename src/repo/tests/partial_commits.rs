@@ -1,10 +1,11 @@
-//! Commits of single paths: what goes into the commit, and what stays staged, is what Git does with the same files.
+//! Commits of single paths, and resets: what HEAD's commit and the index have is what Git makes of the same files.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::RepoPath;
 use crate::repo::remove::RmOptions;
+use crate::repo::reset::ResetMode;
 use crate::repo::testing::{Random, TestGit};
 
 /// Paths with what is in them.
@@ -116,7 +117,7 @@ fn commits_of_paths_are_gits() {
         }
         for step in 0..30 {
             let path = random.pick(&paths);
-            let what = match random.below(10) {
+            let what = match random.below(12) {
                 0..4 => {
                     both.write(path, Some(&format!("{path} {step}")));
                     "write"
@@ -150,6 +151,31 @@ fn commits_of_paths_are_gits() {
                         "seed {seed}, rm {path}"
                     );
                     "rm --cached"
+                }
+                8 => {
+                    // Git says nothing of a path that neither side has, if the worktree has it.
+                    let known = {
+                        let (head, index) = both.states();
+                        head.contains_key(path) || index.contains_key(path)
+                    };
+                    let from = both.ours.repo.head_commit().unwrap();
+                    let ours = both.ours.repo.reset_paths(from.as_ref(), &both.cwd(), &[path.into()]);
+                    assert_eq!(ours.is_ok(), known, "seed {seed}: reset {path}: {ours:?}");
+                    drop(both.git.attempt(&["reset", "-q", "--", path]));
+                    "reset path"
+                }
+                9 => {
+                    let (mode, option) = random.pick(&[
+                        (ResetMode::Soft, "--soft"),
+                        (ResetMode::Mixed, "--mixed"),
+                        (ResetMode::Mixed, "-q"),
+                    ]);
+                    let repo = &both.ours.repo;
+                    let rev = random.pick(&["HEAD", "HEAD~1"]);
+                    let ours = repo.resolver(repo.top()).commit(rev).map(|id| repo.reset(id, rev, mode).unwrap());
+                    let theirs = both.git.attempt(&["reset", "-q", option, rev]);
+                    assert_eq!(ours.is_ok(), theirs.is_ok(), "seed {seed}: reset {rev}: {ours:?}, {theirs:?}");
+                    "reset"
                 }
                 _ => {
                     let chosen: Vec<&str> = match random.below(4) {

@@ -4,7 +4,7 @@
 //! before, so what is known about it is final and nothing below the answer needs to be read.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::nodes::Nodes;
 use crate::model::ObjectId;
@@ -124,4 +124,65 @@ pub fn ahead_behind(objects: &dyn ObjectReader, left: ObjectId, right: ObjectId)
         frontier.add_parents(&id, flags)?;
     }
     Ok(counts)
+}
+
+/// Returns those of `among` that any of `from` reaches.
+pub fn reached(
+    objects: &dyn ObjectReader,
+    from: &[ObjectId],
+    among: &[ObjectId],
+) -> Result<HashSet<ObjectId>, ReadError> {
+    let mut frontier = Frontier::new(objects);
+    let mut floor = u64::MAX;
+    let mut wanted: HashSet<ObjectId> = among.iter().copied().collect();
+    for id in &wanted {
+        floor = floor.min(frontier.nodes.get(id)?.generation);
+    }
+    for id in from {
+        frontier.add(*id, LEFT)?;
+    }
+    let mut found = HashSet::new();
+    while !wanted.is_empty()
+        && let Some((id, _)) = frontier.take()
+    {
+        if wanted.remove(&id) {
+            found.insert(id);
+        }
+        // A commit of the lowest generation reaches none of the others.
+        if frontier.nodes.get(&id)?.generation > floor {
+            frontier.add_parents(&id, LEFT)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Returns those of `tips` that reach any of `targets`.
+pub fn reaching(
+    objects: &dyn ObjectReader,
+    tips: &[ObjectId],
+    targets: &[ObjectId],
+) -> Result<HashSet<ObjectId>, ReadError> {
+    let mut frontier = Frontier::new(objects);
+    let mut floor = u64::MAX;
+    for id in targets {
+        floor = floor.min(frontier.nodes.get(id)?.generation);
+    }
+    for id in tips {
+        frontier.add(*id, LEFT)?;
+    }
+    let mut taken = Vec::new();
+    while let Some((id, _)) = frontier.take() {
+        if frontier.nodes.get(&id)?.generation > floor {
+            frontier.add_parents(&id, LEFT)?;
+        }
+        taken.push(id);
+    }
+    // Backwards, every commit comes after all it reaches.
+    let mut reaching: HashSet<ObjectId> = targets.iter().copied().collect();
+    for id in taken.iter().rev() {
+        if frontier.nodes.get(id)?.parents.iter().any(|parent| reaching.contains(parent)) {
+            reaching.insert(*id);
+        }
+    }
+    Ok(tips.iter().copied().filter(|tip| reaching.contains(tip)).collect())
 }

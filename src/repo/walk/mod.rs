@@ -4,7 +4,7 @@ mod ancestry;
 mod log;
 mod nodes;
 
-pub use ancestry::{ahead_behind, is_ancestor, merge_bases};
+pub use ancestry::{ahead_behind, is_ancestor, merge_bases, reached, reaching};
 pub use log::{Order, Pattern, PatternError, Walk, WalkEntry, WalkOptions};
 
 #[cfg(test)]

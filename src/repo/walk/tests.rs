@@ -32,6 +32,17 @@ fn ancestry_agrees_with_git() {
             let (ahead, behind) = ahead_behind(objects, a, b).unwrap();
             assert_eq!(format!("{ahead}\t{behind}"), theirs, "seed {seed}");
         }
+        let some: Vec<ObjectId> = (0..8).map(|_| history.pick(&mut random)).collect();
+        let (from, among) = some.split_at(3);
+        let found = reached(objects, from, among).unwrap();
+        assert_eq!(reaching(objects, among, from).unwrap(), {
+            let reaches = |id: &&ObjectId| from.iter().any(|f| is_ancestor(objects, *f, **id).unwrap());
+            among.iter().filter(reaches).copied().collect()
+        });
+        for id in among {
+            let wanted = from.iter().any(|f| is_ancestor(objects, *id, *f).unwrap());
+            assert_eq!(found.contains(id), wanted, "seed {seed}");
+        }
         let tip = *history.commits.last().unwrap();
         let reached = History::ids(&git.run(&["rev-list", &tip.to_string()]));
         for id in &history.commits {

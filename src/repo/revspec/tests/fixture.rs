@@ -117,7 +117,7 @@ impl Fixture {
             objects: &self.history.objects,
             refs: &self.refs,
             config: &self.config,
-            dir: self.own.path(),
+            index: Box::new(|| Ok(Index::load(self.own.path())?.unwrap_or_default())),
             top: self.history.git.top(),
             cwd: &cwd,
             now: NOW,
