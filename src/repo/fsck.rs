@@ -8,7 +8,8 @@ use super::heal::KnownDamage;
 use super::index::Index;
 use super::monitor::Work;
 use super::objects::ObjectReader;
-use crate::model::{CommitHash, ObjectId, ObjectKind, PageSet, RefName, RepoPath, Snapshot};
+use crate::model::{CommitHash, ObjectId, ObjectKind, RefName, RepoPath, Snapshot};
+use crate::store::Verified;
 use crate::util::interrupt;
 
 /// What to verify.
@@ -116,7 +117,12 @@ impl Check<'_> {
             problem.push_str(&format!(": {cause}"));
             source = cause.source();
         }
-        self.report.findings.push(Finding { what: what.into(), problem, affects });
+        let what = what.into();
+        // Damage that several states share is told once, with all that it affects.
+        match self.report.findings.iter_mut().find(|f| f.what == what && f.problem == problem) {
+            Some(known) => known.affects.extend(affects),
+            None => self.report.findings.push(Finding { what, problem, affects }),
+        }
     }
 
     /// Opens every segment and pack, also those that nothing refers to.
@@ -232,15 +238,13 @@ impl Check<'_> {
 
     fn snapshots(&mut self, connectivity_only: bool) -> Result<()> {
         let uses = std::mem::take(&mut self.uses);
-        let mut done: HashMap<CommitHash, PageSet> = HashMap::new();
+        let mut done: HashMap<CommitHash, Verified> = HashMap::new();
         let mut commits: HashSet<CommitHash> = HashSet::new();
         let repo = self.repo;
         let work = Work::start(repo.monitor(), "Verifying pages", None);
         for (id, used) in uses {
             interrupt::check()?;
-            let before = self.report.findings.len();
-            self.one_snapshot(id, used, connectivity_only, &mut done, &mut commits)?;
-            if self.report.findings.len() > before
+            if !self.one_snapshot(id, used, connectivity_only, &mut done, &mut commits)?
                 && let Some(path) = self.paths.get(&id)
             {
                 self.damaged.push(KnownDamage { snapshot: id, path: path.clone() });
@@ -252,17 +256,18 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Verifies one snapshot; returns whether it can be read.
     fn one_snapshot(
         &mut self,
         id: ObjectId,
         used: Vec<String>,
         connectivity_only: bool,
-        done: &mut HashMap<CommitHash, PageSet>,
+        done: &mut HashMap<CommitHash, Verified>,
         commits: &mut HashSet<CommitHash>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let repo = self.repo;
         let Some(snapshot): Option<Snapshot> = self.decoded(repo.snapshot(&id), &id, &shorten(&used)) else {
-            return Ok(());
+            return Ok(false);
         };
         self.report.checked.snapshots += 1;
         let listed: Vec<CommitHash> = snapshot.commits_newest_first().map(|(_, _, hash)| hash).collect();
@@ -270,15 +275,17 @@ impl Check<'_> {
             Ok(open) => open,
             Err(e) => {
                 self.find(format!("snapshot {id}"), e, used);
-                return Ok(());
+                return Ok(false);
             }
         };
         commits.extend(listed);
         if connectivity_only {
-            if let Err(e) = repo.store().check_segments(&open) {
+            let checked = repo.store().check_segments(&open);
+            let is_sound = checked.is_ok();
+            if let Err(e) = checked {
                 self.find(format!("snapshot {id}"), e, used);
             }
-            return Ok(());
+            return Ok(is_sound);
         }
         let mut bytes = 0;
         let found = repo.store().verify_snapshot(&open, done, &mut |n| {
@@ -287,16 +294,16 @@ impl Check<'_> {
             interrupt::check().is_ok()
         });
         self.report.checked.page_bytes += bytes;
+        let is_sound = found.as_ref().is_ok_and(Vec::is_empty);
         match found {
             Ok(found) => {
                 for f in found {
-                    let what = format!("storage commit {} ({} pages from {} on)", f.commit, f.pages, f.first);
-                    self.find(what, f.error, used.clone());
+                    self.find(format!("storage commit {}", f.commit), f.error, used.clone());
                 }
             }
             Err(e) => self.find(format!("snapshot {id}"), e, used),
         }
-        Ok(())
+        Ok(is_sound)
     }
 
     fn decoded<T>(&mut self, read: Result<T, super::objects::ReadError>, id: &ObjectId, from: &str) -> Option<T> {

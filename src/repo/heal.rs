@@ -86,6 +86,9 @@ impl Repository {
         if left != known {
             self.remember_damage(&left)?;
         }
+        if !known.is_empty() || !lost.is_empty() {
+            self.store().set_damage_aside(lock)?;
+        }
         Ok(())
     }
 

@@ -63,7 +63,7 @@ pub use ingest::{Ingest, Ingested, Purpose, SamePage1};
 pub use open_snapshot::{LoadedCommit, OpenSnapshot, read_page};
 pub use page_diff::differing_pages;
 pub use shelf::OnWait;
-pub use verify::Finding;
+pub use verify::{Finding, Verified};
 
 use crate::model::page_map::{MapChunk, Origin, PageMap};
 use crate::model::{

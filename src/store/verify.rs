@@ -1,14 +1,17 @@
 //! Verification of stored pages, for `fsck`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::Store;
+use super::entries::{Keyspace, LogEntry, MapPlace, ObjectPlace};
 use super::error::StoreError;
 use super::open_snapshot::OpenSnapshot;
 use super::segment::Segment;
 use super::{pack, paths, rebuild};
 use crate::model::{CommitHash, PAGE_SIZE, PageIdx, PageSet};
+use crate::util::fs as durable;
+use crate::util::lock::FileLock;
 
 /// A storage commit whose pages cannot all be read.
 #[derive(Debug)]
@@ -21,6 +24,13 @@ pub struct Finding {
     pub first: PageIdx,
     /// What is wrong with it.
     pub error: StoreError,
+}
+
+/// Pages of one storage commit that have been read already.
+#[derive(Debug, Default)]
+pub struct Verified {
+    seen: PageSet,
+    damaged: PageSet,
 }
 
 impl Store {
@@ -51,14 +61,39 @@ impl Store {
         Ok(out)
     }
 
-    /// Reads and verifies every page of a snapshot, but for those in `done`, and adds them to it.
+    /// Moves damaged segments and packs that nothing refers to any more into the folder `damaged`.
+    pub fn set_damage_aside(&self, _lock: &FileLock) -> Result<(), StoreError> {
+        let damaged = self.damaged_files()?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let mut needed = HashSet::new();
+        for (_, value) in self.index().all(Keyspace::Objects)? {
+            needed.insert(paths::pack(self.dir(), self.index_value::<ObjectPlace>(&value)?.0));
+        }
+        for (_, value) in self.index().all(Keyspace::Log)? {
+            needed.insert(paths::segment(self.dir(), self.index_value::<LogEntry>(&value)?.placement.segment));
+        }
+        for (_, value) in self.index().all(Keyspace::Maps)? {
+            needed.insert(paths::segment(self.dir(), self.index_value::<MapPlace>(&value)?.0));
+        }
+        let aside = self.dir().join("damaged");
+        for (path, _) in damaged.into_iter().filter(|(path, _)| !needed.contains(path)) {
+            let to = aside.join(path.file_name().unwrap_or_default());
+            durable::create_dir_all(&aside).map_err(StoreError::io("create", &aside))?;
+            durable::rename(&path, &to).map_err(StoreError::io("move", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Verifies every page of a snapshot; those in `done` are not read again, the others are added to it.
     ///
     /// Pages that newer commits of the snapshot overwrote belong to older snapshots, which verify them in turn.
     /// `progress` is told the bytes passed, and stops the verification by saying no.
     pub fn verify_snapshot(
         &self,
         open: &OpenSnapshot,
-        done: &mut HashMap<CommitHash, PageSet>,
+        done: &mut HashMap<CommitHash, Verified>,
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Vec<Finding>, StoreError> {
         let mut findings: HashMap<CommitHash, Finding> = HashMap::new();
@@ -67,10 +102,13 @@ impl Store {
         for n in 1..=open.snapshot().page_count {
             let idx = PageIdx::new(n).expect("pages count from 1");
             let Some(commit) = open.origin(idx)? else { continue };
-            if !done.entry(commit.hash).or_default().insert(idx) {
+            let verified = done.entry(commit.hash).or_default();
+            let is_new = verified.seen.insert(idx);
+            if !is_new && !verified.damaged.contains(idx) {
                 continue;
             }
             if let Err(error) = open.read(idx, &mut page) {
+                verified.damaged.insert(idx);
                 let new = Finding { commit: commit.hash, pages: 0, first: idx, error };
                 findings.entry(commit.hash).or_insert(new).pages += 1;
             }

@@ -22,6 +22,9 @@ pub(super) fn help(error: &RevError) -> Option<String> {
         RevError::Unknown { near: Some(near), .. } => format!("did you mean '{near}'?"),
         RevError::Unknown { .. } | RevError::NoMessage(_) => "'graft log --oneline --all' lists commits".to_owned(),
         RevError::Unborn { .. } => "make the first one with 'graft commit'".to_owned(),
+        RevError::Dangling { name, .. } => {
+            format!("its earlier values stand in '.graft/logs/{name}'; 'graft fsck' tells what else is affected")
+        }
         RevError::Ambiguous { candidates, .. } => listed(candidates),
         RevError::NoPath { rev, near: Some(near), .. } => format!("did you mean '{rev}:{near}'?"),
         RevError::NoPath { rev, .. } => format!("'graft ls-tree -r {rev}' lists the files"),

@@ -67,7 +67,8 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         if self.top.join(&path).join(".graft").exists() {
-            if self.specs.names_text(&path) {
+            let inside = format!("{path}/");
+            if self.specs.names_text(&path) || self.specs.literals().any(|named| named.starts_with(&inside)) {
                 return Err(UntrackableError::NestedRepository(path.into()));
             }
             self.found.warnings.push(Warning::NestedRepository(path));

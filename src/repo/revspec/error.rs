@@ -27,6 +27,14 @@ pub enum RevError {
         /// The branch.
         branch: RefName,
     },
+    /// A ref that was damaged, or whose object was lost.
+    #[error("'{name}' leads to {id}, which is not in the repository")]
+    Dangling {
+        /// The ref.
+        name: RefName,
+        /// The id that it holds.
+        id: ObjectId,
+    },
     /// An abbreviated id that several objects begin with.
     #[error("the id '{text}' is ambiguous")]
     Ambiguous {

@@ -4,6 +4,7 @@ use super::abbrev::described;
 use super::parse::{Base, Name};
 use super::{Resolver, RevError, RevWarning, Wanted};
 use crate::model::{ObjectId, RefName};
+use crate::repo::objects::ReadError;
 use crate::repo::refs::{Head, RefError};
 use crate::util::nearest::nearest;
 
@@ -44,9 +45,12 @@ impl Resolver<'_> {
         if let Some(found) = self.find(name)? {
             let is_id = || matches!(self.abbreviated(&typed, Wanted::Object), Ok(Some(_)));
             if found.is_ambiguous || is_id() {
-                self.warn(RevWarning::AmbiguousName { name: typed, taken: found.last });
+                self.warn(RevWarning::AmbiguousName { name: typed, taken: found.last.clone() });
             }
-            return Ok(found.id);
+            return match self.objects.kind(&found.id) {
+                Err(ReadError::Missing(_)) => Err(RevError::Dangling { name: found.last, id: found.id }),
+                _ => Ok(found.id),
+            };
         }
         if let Some(digits) = described(&typed)
             && let Some(id) = self.abbreviated(digits, Wanted::Commit)?
