@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use rusqlite::Connection;
-
 use crate::model::Value;
 
 /// How a database stores text.
@@ -26,13 +24,11 @@ impl Encoding {
 }
 
 /// Writes values for databases of one encoding.
-pub(super) struct Literals<'c> {
-    /// A connection to ask how SQLite reads a number.
-    pub conn: &'c Connection,
+pub(super) struct Literals {
     pub encoding: Encoding,
 }
 
-impl Literals<'_> {
+impl Literals {
     /// Appends a value.
     pub fn put(&self, out: &mut String, value: &Value) {
         match value {
@@ -40,7 +36,7 @@ impl Literals<'_> {
             Value::Integer(n) => {
                 let _ = write!(out, "{n}");
             }
-            Value::Real(n) => out.push_str(&self.real(*n)),
+            Value::Real(n) => out.push_str(&real(*n)),
             Value::Blob(bytes) => hex(out, bytes),
             Value::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) if !text.contains('\0') => {
@@ -70,25 +66,35 @@ impl Literals<'_> {
         self.put(&mut out, value);
         out
     }
+}
 
-    fn real(&self, n: f64) -> String {
-        if n.is_infinite() {
-            return if n > 0.0 { "9e999" } else { "-9e999" }.to_owned();
-        }
-        let shortest = format!("{n:?}");
-        let digits = shortest.bytes().take_while(|b| *b != b'e').filter(u8::is_ascii_digit).count();
-        // Any program reads 15 digits right; whether SQLite does so with more, it is asked.
-        if digits <= 15 || self.reads_as(&shortest, n) {
-            return shortest;
-        }
-        let long = format!("{n:.25e}");
-        if self.reads_as(&long, n) { long } else { exact(n) }
+fn real(n: f64) -> String {
+    if n.is_infinite() {
+        return if n > 0.0 { "9e999" } else { "-9e999" }.to_owned();
     }
+    let shortest = format!("{n:?}");
+    if reads_right(&shortest) { shortest } else { exact(n) }
+}
 
-    fn reads_as(&self, literal: &str, n: f64) -> bool {
-        let read = self.conn.query_row(&format!("SELECT {literal}"), [], |row| row.get::<_, f64>(0));
-        read.is_ok_and(|read| read.to_bits() == n.to_bits())
+/// Tells whether every version of SQLite reads a decimal right. Older ones divide in 64 bits of precision and round the
+/// quotient a second time to 53, which goes wrong where the first rounding ends in the middle of two numbers.
+fn reads_right(decimal: &str) -> bool {
+    let Some((whole, fraction)) = decimal.trim_start_matches('-').split_once('.') else { return false };
+    let fraction = if fraction == "0" { "" } else { fraction };
+    if whole.len() + fraction.len() > 15 {
+        return false;
     }
+    let Ok(digits) = format!("{whole}{fraction}").parse::<u128>() else { return false };
+    if digits == 0 || fraction.is_empty() {
+        return true;
+    }
+    let (numerator, divisor) = (digits << digits.leading_zeros(), 10u128.pow(fraction.len() as u32));
+    let (quotient, rest) = (numerator / divisor, numerator % divisor);
+    // What follows the first 53 bits, as far as 64 bits hold it, and whether there is anything behind.
+    let bits = 128 - quotient.leading_zeros();
+    let tail = (quotient >> (bits - 64)) & 0x7ff;
+    let exact = rest == 0 && quotient & ((1 << (bits - 64)) - 1) == 0;
+    exact || !(0x3ff..=0x400).contains(&tail)
 }
 
 /// Returns a number as a whole number times or divided by powers of two, each step of which is exact.
@@ -100,10 +106,16 @@ fn exact(n: f64) -> String {
     } else {
         whole |= 1 << 52;
     }
+    if whole == 0 {
+        return if n.is_sign_negative() { "-0.0" } else { "0.0" }.to_owned();
+    }
     let mut power = exponent - 1075;
-    let mut out = format!("({}{whole}.0", if n.is_sign_negative() { "-" } else { "" });
+    let mut out = format!("({}{whole}", if n.is_sign_negative() { "-" } else { "" });
+    if power == 0 {
+        out.push_str("*1.0");
+    }
     while power != 0 {
-        let step = power.abs().min(50);
+        let step = power.abs().min(40);
         let _ = write!(out, "{}{}.0", if power > 0 { "*" } else { "/" }, 1u64 << step);
         power -= step * power.signum();
     }
@@ -124,6 +136,8 @@ fn hex(out: &mut String, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use rusqlite::Connection;
 
     use super::*;
     use crate::sqlite::diff::side::value;
@@ -151,7 +165,7 @@ mod tests {
             for (name, encoding) in [("UTF-8", Encoding::Utf8), ("UTF-16le", Encoding::Utf16Le), ("UTF-16be", Encoding::Utf16Be)] {
                 let conn = Connection::open_in_memory().expect("memory");
                 conn.execute_batch(&format!("PRAGMA encoding = '{name}'; CREATE TABLE t (x)")).expect("a setting");
-                let literal = Literals { conn: &conn, encoding }.text(&v);
+                let literal = Literals { encoding }.text(&v);
                 prop_assert!(read(&conn, &literal).is_same(&v), "{literal}");
             }
         }
@@ -164,10 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn what_old_versions_round_twice_is_not_written_as_a_decimal() {
+        assert!(!reads_right("-981.944132730023"));
+        for decimal in ["0.0", "-0.0", "1.5", "12.99", "100.0", "0.125", "-7.1"] {
+            assert!(reads_right(decimal), "{decimal}");
+        }
+        for decimal in ["1e-20", "0.30000000000000004", "inf"] {
+            assert!(!reads_right(decimal), "{decimal}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_no_text_stay() {
         let conn = Connection::open_in_memory().expect("memory");
         let v = Value::Text(vec![b'a', 0xff, 0, b'b']);
-        let literal = Literals { conn: &conn, encoding: Encoding::Utf8 }.text(&v);
+        let literal = Literals { encoding: Encoding::Utf8 }.text(&v);
         assert!(read(&conn, &literal).is_same(&v), "{literal}");
     }
 }

@@ -50,7 +50,7 @@ pub fn write_script(
 ) -> Result<Vec<String>, ScriptError> {
     let objects = Objects::read(diff)?;
     let encoding = objects.encoding();
-    let literals = Literals { conn: diff.connections().0, encoding: Encoding::parse(&encoding) };
+    let literals = Literals { encoding: Encoding::parse(&encoding) };
     let mut script = Script { diff, literals: &literals, left_out: Vec::new() };
     let mut body = Spool::new()?;
     let mut plans = plan::of_tables(diff, wanted)?;
@@ -99,7 +99,7 @@ pub fn write_script(
 
 struct Script<'d> {
     diff: &'d Diff,
-    literals: &'d Literals<'d>,
+    literals: &'d Literals,
     left_out: Vec<String>,
 }
 

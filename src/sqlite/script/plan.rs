@@ -72,10 +72,20 @@ pub(super) fn of_tables<'d>(diff: &'d Diff, wanted: &dyn Fn(&str) -> bool) -> Re
             }
         };
         let indexes_other = pair.new.as_ref().is_some_and(|t| t.indexes_other_content());
-        let rebuild = indexes_other && (plan != Plan::Same || !diff.surely_same(pair)?);
+        let rebuild =
+            indexes_other && is_complete(diff, &pair.name) && (plan != Plan::Same || !diff.surely_same(pair)?);
         plans.push(Planned { pair, plan, rebuild });
     }
     Ok(plans)
+}
+
+/// Tells whether the content that a full-text index is about is there; what lacks it cannot be made again.
+fn is_complete(diff: &Diff, table: &str) -> bool {
+    let sql = format!("SELECT * FROM {} LIMIT 1", quoted(table));
+    match diff.connections().1.query_row(&sql, [], |_| Ok(())) {
+        Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => true,
+        Err(_) => false,
+    }
 }
 
 /// Tells whether rows of a table may be in each other's way by other columns than those they are known by.

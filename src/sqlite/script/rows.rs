@@ -18,7 +18,7 @@ const WHOLE: usize = 256;
 pub(super) struct RowStatements<'t> {
     pub table: &'t Table,
     pub identity: RowIdentity,
-    pub literals: &'t Literals<'t>,
+    pub literals: &'t Literals,
 }
 
 impl RowStatements<'_> {
