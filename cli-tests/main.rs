@@ -1,0 +1,23 @@
+//! Black-box tests of the `graft` binary: what the command line promises, checked from outside.
+//!
+//! They know nothing of the crate's inside: each test runs the binary in a hermetic environment
+//! ([`env::TestEnvironment`]) and judges databases with an independent SQLite (Python's).
+
+#![allow(clippy::print_stderr, reason = "figures for `cargo test -- --nocapture`")]
+
+mod app;
+mod app_undisturbed;
+mod bad_input;
+mod byte_exact;
+mod commands;
+#[cfg(debug_assertions)]
+mod crash;
+mod cut_short;
+mod damage;
+mod database;
+mod env;
+mod format_version;
+mod growth;
+mod processes;
+mod tree;
+mod walk;
