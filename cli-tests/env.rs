@@ -129,7 +129,7 @@ impl TestEnvironment {
     /// Runs a prepared command to its end.
     pub fn run(&self, mut command: Command) -> Outcome {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let shown = format!("{command:?}");
+        let shown = shown(&command);
         let child = command.spawn().unwrap_or_else(|error| panic!("{shown} does not start: {error}"));
         wait(child, shown)
     }
@@ -202,6 +202,14 @@ fn number(seen: &mut Vec<String>, id: &str) -> usize {
         seen.push(id.to_owned());
         seen.len() - 1
     }) + 1
+}
+
+/// A command as one would type it, without its environment.
+pub fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+    let folder = command.get_current_dir().map_or(String::new(), |dir| dir.display().to_string());
+    format!("{folder}$ {program} {}", args.join(" "))
 }
 
 /// Waits for a started command; a hang is killed and fails the test by name.

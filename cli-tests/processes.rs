@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::app::App;
 use crate::database::{assert_same, make, number, serialize, sql};
-use crate::env::{TestEnvironment, wait};
+use crate::env::{TestEnvironment, shown, wait};
 
 const PROCESSES: usize = 4;
 const ROUNDS: usize = 50;
@@ -39,7 +39,7 @@ fn at_once(env: &TestEnvironment, args: impl Fn(usize, usize) -> Vec<String> + S
             scope.spawn(move || {
                 for (round, mut command) in commands.into_iter().enumerate() {
                     sql(&path, &format!("UPDATE item SET n = {round} + 1 WHERE id = {round} + 1"));
-                    let shown = format!("{command:?}");
+                    let shown = shown(&command);
                     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("graft starts");
                     wait(child, shown).ok();
                 }
