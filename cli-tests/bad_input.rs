@@ -102,7 +102,7 @@ fn a_file_of_no_bytes_is_tracked_and_may_become_a_database() {
     at.env.graft(["commit", "-m", "empty"]).ok();
     assert_eq!(at.env.graft(["status", "--porcelain"]).ok(), "");
     make(&path, 10, "WAL");
-    assert_eq!(at.env.graft(["status", "--porcelain"]).ok(), " M new.db\n");
+    assert_eq!(at.env.graft(["status", "--porcelain"]).ok(), " T new.db\n");
     at.env.graft(["commit", "-am", "filled"]).ok();
     at.env.graft(["checkout", "HEAD~1", "--", "new.db"]).ok();
     assert_eq!(crate::database::serialize(&path).len(), 0);

@@ -116,7 +116,7 @@ pub fn serialize_all(paths: &[&Path]) -> Vec<Vec<u8>> {
 /// change counter (24-27), version-valid-for and library version (92-99).
 pub fn without_volatile(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.len() >= 100 {
-        for field in [18..20, 24..28, 92..100] {
+        for field in [18..20, 24..28, 40..44, 92..100] {
             bytes[field].fill(0);
         }
     }

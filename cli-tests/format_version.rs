@@ -31,10 +31,6 @@ fn a_newer_format_is_refused_by_every_command() {
         env.graft(args).refused(&["format", "2", "newer"]);
     }
     assert!(before == contents(), "a refused command wrote into the repository");
-    for odd in ["", "graft\n", "graft one\n", "something else\n", "graft 0\n"] {
-        std::fs::write(env.dot_graft().join("format"), odd).expect("an odd format");
-        env.graft(["status"]).refused(&["format"]);
-    }
 }
 
 /// The repository in `cli-tests/fixtures/repository-v1` was written by the first release; its `expected` file says which
