@@ -278,7 +278,7 @@ fn the_store() {
 }
 
 #[test]
-fn caches() {
+fn the_format() {
     Whole::new().check("format", Bar::RightOrNamed);
 }
 

@@ -306,6 +306,16 @@ impl Outcome {
         text
     }
 
+    /// Demands exit code 2 and a message that has each of `words` in it.
+    #[track_caller]
+    pub fn wrong_usage(&self, words: &[&str]) {
+        self.expect(2);
+        let text = self.stderr();
+        for word in words {
+            assert!(text.contains(word), "the message does not say {word:?}: {self}");
+        }
+    }
+
     /// Demands exit code 0 and one JSON object with a schema name.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {

@@ -1,13 +1,15 @@
 //! A long history costs what a short one does: objects stay bounded, and so does the disk.
 
+use std::ops::RangeInclusive;
+
 use crate::database::{make, sql};
 use crate::env::TestEnvironment;
 use crate::tree::disk_usage;
 
-/// Makes `count` commits of one changed row each.
-fn one_row_commits(env: &TestEnvironment, count: u32) {
+/// Makes one commit for each number, of one row changed to it.
+fn one_row_commits(env: &TestEnvironment, numbers: RangeInclusive<u32>) {
     let path = env.path("app.db");
-    for at in 1..=count {
+    for at in numbers {
         sql(&path, &format!("UPDATE item SET n = {at} WHERE id = {} % 400 + 1", at * 7919));
         env.graft(["commit", "-qam", &at.to_string()]).ok();
     }
@@ -40,8 +42,8 @@ fn snapshots_and_disk_stay_bounded() {
     let start = disk_usage(&env.dot_graft());
     let mut largest = 0;
     // Beyond two checkpoints (64 storage commits each) and one fold of the index tail (256 operations).
-    for _ in 0..30 {
-        one_row_commits(&env, 10);
+    for round in 0..30 {
+        one_row_commits(&env, round * 10 + 1..=round * 10 + 10);
         largest = largest.max(snapshot_size(&env));
     }
     // 64 commits of 32-byte hashes, and what names them.

@@ -25,7 +25,7 @@ fn every_command_has_it() {
         vec!["status"],
         vec!["commit", "-m", "first"],
         vec!["mv", "b.db", "c.db"],
-        vec!["rm", "c.db"],
+        vec!["rm", "-f", "c.db"],
         vec!["commit", "--allow-empty", "-m", "second"],
         vec!["checkout", "HEAD~1", "--", "app.db"],
         vec!["restore", "app.db"],
@@ -44,7 +44,7 @@ fn every_command_has_it() {
         vec!["--version"],
     ] {
         let shown = format!("{args:?}");
-        let value = env.graft([args, vec!["--json"]].concat()).json();
+        let value = env.graft([vec!["--json"], args].concat()).json();
         let schema = value["schema"].as_str().expect("a name");
         assert!(schema.starts_with("graft.") && schema.contains('/'), "{shown}: {schema}");
     }
@@ -98,7 +98,7 @@ fn log_has_what_a_script_needs() {
     assert_eq!(log[0]["message"], "Count the items\n\nAnd keep a log of it.\n");
     assert_eq!(log[0]["author"]["name"], "Ada Author");
     assert_eq!(log[0]["committer"]["email"], "carl@example.org");
-    assert!(log[0]["author"]["time"].as_str().expect("a time").starts_with("2026-03-01T"));
+    assert!(log[0]["author"]["date"].as_str().expect("a date").starts_with("2026-03-01T"));
     assert_eq!(fields(&log[0]), fields(&log[1]), "every object has the same fields");
 }
 

@@ -75,7 +75,42 @@ fn what_looking_inside_shows() {
         &["ls-tree", "HEAD", "data"],
         &["fsck"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#""#]]);
+    assert_data_eq!(env.session(&commands), str![[r#"
+$ graft cat-file -t HEAD
+commit
+$ graft cat-file -p HEAD
+tree <id1>
+parent <id2>
+author Ada Author <ada@example.org> 1772319840 +0100
+committer Carl Committer <carl@example.org> 1772319840 +0100
+
+Count the items
+
+And keep a log of it.
+$ graft cat-file -p HEAD^{tree}
+100644 snapshot <id3>	app.db
+100644 snapshot <id4>	data/log.db
+$ graft cat-file -p HEAD~1:app.db
+kind sqlite
+volume <gid1>
+bytes 24576
+pages 6
+log <gid2> 1..1
+  1 <id5>
+$ graft cat-file -s HEAD^{tree}
+153
+$ graft ls-tree HEAD
+100644 snapshot <id3>	app.db
+040000 folder -	data
+$ graft ls-tree -r HEAD
+100644 snapshot <id3>	app.db
+100644 snapshot <id4>	data/log.db
+$ graft ls-tree HEAD data
+040000 folder -	data
+$ graft fsck
+2> checked 7 refs, 2 commits, 2 trees, 3 snapshots, 3 storage commits, 44 KiB of pages: no problems
+
+"#]]);
 }
 
 #[test]

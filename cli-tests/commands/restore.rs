@@ -21,7 +21,22 @@ fn what_checkout_restore_and_export_say() {
         &["export", "HEAD~1:app.db", "-o", "old.db"],
         &["export", "HEAD~1:app.db", "-o", "old.db"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#""#]]);
+    assert_data_eq!(env.session(&commands), str![[r#"
+$ graft checkout HEAD~1 -- app.db
+2> Updated 1 path
+$ graft status -s
+M  app.db
+$ graft restore --staged --worktree app.db
+2> Updated 1 path
+$ graft status -s
+$ graft export HEAD~1:app.db -o old.db
+2> Wrote 'old.db': 6 pages, 24 KiB
+$ graft export HEAD~1:app.db -o old.db
+2> error: $ROOT/repo/old.db exists already
+2> help: overwrite it with --force, or choose another name
+=> 128
+
+"#]]);
 }
 
 #[test]

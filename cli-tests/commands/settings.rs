@@ -23,7 +23,31 @@ fn config_is_set_read_and_unset() {
         &["config", "set", "nosection", "x"],
         &["config", "set", "user.emial", "x"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#""#]]);
+    assert_data_eq!(env.session(&commands), str![[r#"
+$ graft config get user.name
+=> 1
+$ graft config set user.name Ada Lovelace
+$ graft config get user.name
+Ada Lovelace
+$ graft config set --global user.name Everywhere
+$ graft config get user.name
+Ada Lovelace
+$ graft config list --show-origin
+file:$ROOT/home/.config/graft/config.toml	user.name=Everywhere
+file:$ROOT/repo/.graft/config.toml	user.name=Ada Lovelace
+$ graft config unset user.name
+$ graft config get user.name
+Everywhere
+$ graft config unset user.name
+=> 1
+$ graft config set core.busyTimeout soon
+$ graft config set nosection x
+2> error: 'nosection' is not a configuration key (section.name or section.subsection.name)
+2> help: as in 'graft config set user.name Ada'
+=> 128
+$ graft config set user.emial x
+
+"#]]);
 }
 
 #[test]

@@ -10,13 +10,30 @@ use crate::env::TestEnvironment;
 #[test]
 fn of_an_empty_repository() {
     let env = TestEnvironment::init();
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#""#]]);
+    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#"
+$ graft status
+On branch main
+
+No commits yet
+
+nothing to commit (create/copy files and use "graft add" to track)
+$ graft status -s
+$ graft status --porcelain
+
+"#]]);
 }
 
 #[test]
 fn of_a_clean_worktree() {
     let env = small_history();
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#""#]]);
+    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#"
+$ graft status
+On branch main
+nothing to commit, working tree clean
+$ graft status -s
+$ graft status --porcelain
+
+"#]]);
 }
 
 /// Each of Git's letters in the first and the second column.
@@ -48,7 +65,44 @@ fn of_every_kind_of_change() {
         env.graft(["status", "--porcelain"]).ok(),
         "AD added-gone.db\n M app.db\nMM both.db\nD  cached.db\n D gone.db\nD  rm.db\nM  staged.db\n T to-opaque.db\n?? cached.db\n?? new/\n"
     );
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"]]), str![[r#""#]]);
+    assert_data_eq!(env.session(&[&["status"], &["status", "-s"]]), str![[r#"
+$ graft status
+On branch main
+Changes to be committed:
+  (use "graft restore --staged <file>..." to unstage)
+	new file:   added-gone.db
+	modified:   both.db
+	deleted:    cached.db
+	deleted:    rm.db
+	modified:   staged.db
+
+Changes not staged for commit:
+  (use "graft add/rm <file>..." to update what will be committed)
+  (use "graft restore -f <file>..." to discard changes in working directory)
+	deleted:    added-gone.db
+	modified:   app.db
+	modified:   both.db
+	deleted:    gone.db
+	typechange: to-opaque.db
+
+Untracked files:
+  (use "graft add <file>..." to include in what will be committed)
+	cached.db
+	new/
+
+$ graft status -s
+AD added-gone.db
+ M app.db
+MM both.db
+D  cached.db
+ D gone.db
+D  rm.db
+M  staged.db
+ T to-opaque.db
+?? cached.db
+?? new/
+
+"#]]);
 }
 
 #[test]
