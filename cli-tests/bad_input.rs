@@ -258,7 +258,7 @@ fn unknown_and_ambiguous_revisions_are_explained() {
     }
     at.env.graft(["rev-parse", "HEAD~5"]).refused(&["HEAD~5"]);
     at.env.graft(["rev-parse", "mian"]).refused(&["mian", "main"]);
-    at.env.graft(["rev-parse", &"0".repeat(64)]).refused(&["0000"]);
+    at.env.graft(["log", &"0".repeat(64)]).refused(&["0000"]);
     at.env.graft(["rev-parse", &"f".repeat(65)]).refused(&["ffff"]);
     for odd in
         ["", "HEAD^{nothing}", "HEAD@{", "..", "HEAD:", "^", "~", "@{99}", "HEAD~99999999999999999999", "-x", "a\nb"]
@@ -364,7 +364,7 @@ fn a_read_only_worktree_can_be_read() {
     assert_eq!(std::fs::read(&out).expect("exported"), original);
     run(&["add", "app.db"]).refused(&["permission"]);
     run(&["commit", "-am", "x"]).refused(&["permission"]);
-    run(&["checkout", "HEAD", "--", "app.db"]).refused(&["permission"]);
+    run(&["checkout", "-f", "HEAD", "--", "app.db"]).refused(&["permission"]);
     set_modes(at.env.repo(), 0o755, 0o644);
     run(&["commit", "-am", "now"]).ok();
     run(&["fsck"]).ok();

@@ -75,7 +75,6 @@ fn what_add_says() {
 $ graft add .
 2> warning: 'fake.db' is not an SQLite database; it is tracked byte for byte, without row diffs
 $ graft add -v .
-2> 2026-11-21T15:28:38.542632Z  INFO done took=20.046296ms
 $ graft commit -qm x
 $ graft add -n app.db
 
