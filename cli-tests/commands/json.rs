@@ -40,7 +40,6 @@ fn every_command_has_it() {
         vec!["show"],
         vec!["config", "get", "core.name"],
         vec!["fsck"],
-        vec!["--version"],
     ] {
         let shown = format!("{args:?}");
         let value = env.graft([vec!["--json"], args].concat()).json();
