@@ -298,8 +298,20 @@ fn everything_that_can_be_rebuilt_is_gone_at_once() {
 #[test]
 fn every_kind_of_file_is_damaged_by_a_test() {
     let whole = Whole::new();
-    let known =
-        ["HEAD", "config.toml", "refs", "logs", "index", "segments", "packs", "index-tail", "store", "store.lock", "lock", "format"];
+    let known = [
+        "HEAD",
+        "config.toml",
+        "refs",
+        "logs",
+        "index",
+        "segments",
+        "packs",
+        "index-tail",
+        "store",
+        "store.lock",
+        "lock",
+        "format",
+    ];
     for file in files_under(&whole.env.dot_graft()) {
         assert!(known.iter().any(|kind| file.starts_with(kind)), "nothing damages {}", file.display());
     }

@@ -14,7 +14,9 @@ fn init_makes_a_repository_here_or_in_a_folder() {
     let env = TestEnvironment::empty();
     let shown =
         env.session(&[&["init"], &["init"], &["init", "-b", "trunk", "sub/deep"], &["-C", "sub/deep", "status"]]);
-    assert_data_eq!(shown, str![[r#"
+    assert_data_eq!(
+        shown,
+        str![[r#"
 $ graft init
 Initialized empty Graft repository in $ROOT/repo/.graft/
 $ graft init
@@ -29,7 +31,8 @@ No commits yet
 
 nothing to commit (create/copy files and use "graft add" to track)
 
-"#]]);
+"#]]
+    );
     env.graft(["init", "-b", "not a name", "x"]).refused(&["not a name"]);
     assert!(!env.path("x").exists());
 }
@@ -71,14 +74,17 @@ fn what_add_says() {
     std::fs::write(env.path("fake.db"), "no database").expect("a file");
     let commands: [&[&str]; 4] =
         [&["add", "."], &["add", "-v", "."], &["commit", "-qm", "x"], &["add", "-n", "app.db"]];
-    assert_data_eq!(env.session(&commands), str![[r#"
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
 $ graft add .
 2> warning: 'fake.db' is not an SQLite database; it is tracked byte for byte, without row diffs
 $ graft add -v .
 $ graft commit -qm x
 $ graft add -n app.db
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
@@ -172,7 +178,9 @@ fn mv_takes_a_write_ahead_log_along() {
 #[test]
 fn ls_files_in_its_forms() {
     let env = small_history();
-    assert_data_eq!(env.session(&[&["ls-files"], &["ls-files", "-s"], &["ls-files", "data"]]), str![[r#"
+    assert_data_eq!(
+        env.session(&[&["ls-files"], &["ls-files", "-s"], &["ls-files", "data"]]),
+        str![[r#"
 $ graft ls-files
 app.db
 data/log.db
@@ -182,6 +190,7 @@ $ graft ls-files -s
 $ graft ls-files data
 data/log.db
 
-"#]]);
+"#]]
+    );
     assert_eq!(env.graft_in(&env.path("data"), ["ls-files"]).ok(), "log.db\n");
 }

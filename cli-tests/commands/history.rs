@@ -46,7 +46,9 @@ fn what_commit_log_and_show_say() {
         &["show"],
         &["show", "HEAD~1"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#"
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
 $ graft commit -am A third
 [main <id1>] A third
  Author: Ada Author <ada@example.org>
@@ -114,7 +116,8 @@ Date:   Sun Mar 1 00:04:00 2026 +0100
  data/log.db | new, 12 KiB
  2 files changed, 5 pages, 20 KiB
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

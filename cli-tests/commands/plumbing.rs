@@ -75,7 +75,9 @@ fn what_looking_inside_shows() {
         &["ls-tree", "HEAD", "data"],
         &["fsck"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#"
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
 $ graft cat-file -t HEAD
 commit
 $ graft cat-file -p HEAD
@@ -110,7 +112,8 @@ $ graft ls-tree HEAD data
 $ graft fsck
 2> checked 7 refs, 2 commits, 2 trees, 3 snapshots, 3 storage commits, 44 KiB of pages: no problems
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

@@ -21,7 +21,9 @@ fn what_checkout_restore_and_export_say() {
         &["export", "HEAD~1:app.db", "-o", "old.db"],
         &["export", "HEAD~1:app.db", "-o", "old.db"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#"
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
 $ graft checkout HEAD~1 -- app.db
 2> Updated 1 path
 $ graft status -s
@@ -36,7 +38,8 @@ $ graft export HEAD~1:app.db -o old.db
 2> help: overwrite it with --force, or choose another name
 => 128
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

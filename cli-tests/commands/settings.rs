@@ -23,7 +23,9 @@ fn config_is_set_read_and_unset() {
         &["config", "set", "nosection", "x"],
         &["config", "set", "user.emial", "x"],
     ];
-    assert_data_eq!(env.session(&commands), str![[r#"
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
 $ graft config get user.name
 => 1
 $ graft config set user.name Ada Lovelace
@@ -47,7 +49,8 @@ $ graft config set nosection x
 => 128
 $ graft config set user.emial x
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ use crate::env::TestEnvironment;
 #[test]
 fn of_an_empty_repository() {
     let env = TestEnvironment::init();
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#"
+    assert_data_eq!(
+        env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]),
+        str![[r#"
 $ graft status
 On branch main
 
@@ -20,20 +22,24 @@ nothing to commit (create/copy files and use "graft add" to track)
 $ graft status -s
 $ graft status --porcelain
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
 fn of_a_clean_worktree() {
     let env = small_history();
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]), str![[r#"
+    assert_data_eq!(
+        env.session(&[&["status"], &["status", "-s"], &["status", "--porcelain"]]),
+        str![[r#"
 $ graft status
 On branch main
 nothing to commit, working tree clean
 $ graft status -s
 $ graft status --porcelain
 
-"#]]);
+"#]]
+    );
 }
 
 /// Each of Git's letters in the first and the second column.
@@ -65,7 +71,9 @@ fn of_every_kind_of_change() {
         env.graft(["status", "--porcelain"]).ok(),
         "AD added-gone.db\n M app.db\nMM both.db\nD  cached.db\n D gone.db\nD  rm.db\nM  staged.db\n T to-opaque.db\n?? cached.db\n?? new/\n"
     );
-    assert_data_eq!(env.session(&[&["status"], &["status", "-s"]]), str![[r#"
+    assert_data_eq!(
+        env.session(&[&["status"], &["status", "-s"]]),
+        str![[r#"
 $ graft status
 On branch main
 Changes to be committed:
@@ -102,7 +110,8 @@ M  staged.db
 ?? cached.db
 ?? new/
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

@@ -140,7 +140,11 @@ impl Check<'_> {
         let mut tips = Vec::new();
         match refs.head() {
             Ok(super::refs::Head::Detached(id)) => tips.push((id, "HEAD".to_owned())),
-            Ok(super::refs::Head::Branch(_)) => {}
+            Ok(super::refs::Head::Branch(branch)) => {
+                if let Err(e) = self.repo.head_commit() {
+                    self.find("HEAD", e, vec![format!("the branch {}", branch.short())]);
+                }
+            }
             Err(e) => self.find("HEAD", e, vec!["the current branch".to_owned()]),
         }
         let super::refs::RefList { refs: good, broken } = refs.tips()?;

@@ -35,7 +35,11 @@ impl Repository {
 
     /// Returns the commit that HEAD leads to; `None` on a branch without commits.
     pub fn head_commit(&self) -> Result<Option<ObjectId>> {
-        Ok(self.refs().resolve(&RefName::head())?)
+        let (last, id) = self.refs().follow(&RefName::head())?;
+        if id.is_none() {
+            self.refs().deny_loss(&last)?;
+        }
+        Ok(id)
     }
 
     /// Writes the index that belongs to a commit which HEAD is about to reach.

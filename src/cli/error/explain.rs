@@ -165,7 +165,7 @@ fn store(error: &StoreError) -> Option<&'static str> {
 
 fn refs(error: &RefError) -> Option<&'static str> {
     match error {
-        RefError::Damaged { .. } | RefError::DamagedPacked { .. } | RefError::NoHead { .. } => {
+        RefError::Damaged { .. } | RefError::DamagedPacked { .. } | RefError::NoHead { .. } | RefError::Lost { .. } => {
             Some("run 'graft fsck' to see what is damaged; the reflog under .graft/logs knows earlier values")
         }
         RefError::Moved { .. } => Some("another graft moved it; look at 'graft status' and try again"),

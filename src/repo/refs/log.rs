@@ -21,6 +21,17 @@ impl RefStore {
         Ok(RefLogIter { first, entries })
     }
 
+    /// Fails if a ref that does not exist once did: a deletion takes the reflog along, so the ref was lost. A reflog of
+    /// one line may be that of a ref which an interrupted process did not come to create.
+    pub fn deny_loss(&self, name: &RefName) -> Result<(), RefError> {
+        match self.reflog(name).newest_first()?.next() {
+            Some(Ok(ReflogEntry { old: Some(_), new: Some(value), .. })) => {
+                Err(RefError::Lost { name: name.clone(), value })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Tells whether a ref has a reflog.
     pub fn has_log(&self, name: &RefName) -> bool {
         self.reflog(name).path().is_file()

@@ -48,6 +48,14 @@ pub enum RefError {
         /// The beginning of what the file holds.
         content: String,
     },
+    /// The file of a ref is gone, though its reflog goes on.
+    #[error("the ref {name} is lost; its reflog says that it was {value}")]
+    Lost {
+        /// The ref.
+        name: RefName,
+        /// Its last value.
+        value: ObjectId,
+    },
     /// The file of packed refs is damaged.
     #[error("{} is damaged: {reason}", path.display())]
     DamagedPacked {
