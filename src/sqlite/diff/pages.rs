@@ -10,7 +10,7 @@ use crate::model::{PAGE_SIZE, PageIdx, PageSet, PageSource};
 use crate::sqlite::header::Header;
 
 /// Bytes of pages kept for another look.
-const CACHE_LEN: usize = 2 << 20;
+const CACHE_LEN: usize = 1 << 20;
 
 /// The pages of one state.
 pub(super) struct Pages {

@@ -26,7 +26,7 @@ impl Side {
         let side = Self { conn: conn.map_err(DiffError::Sqlite)?, empty, mount };
         vfs::accept_any_collation(&side.conn).map_err(|e| side.error(e))?;
         // Reading the schema finds out whether the file is readable at all.
-        side.conn.execute_batch("PRAGMA cache_size = -3000; SELECT 1 FROM sqlite_schema").map_err(|e| side.error(e))?;
+        side.conn.execute_batch("PRAGMA cache_size = -2000; SELECT 1 FROM sqlite_schema").map_err(|e| side.error(e))?;
         Ok(side)
     }
 
