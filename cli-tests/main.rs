@@ -22,5 +22,6 @@ mod format_reader;
 mod format_version;
 mod growth;
 mod processes;
+mod row_diff;
 mod tree;
 mod walk;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares `graft diff` with the oracle of generate.py on many databases and random changes.
 
-    diff_oracle.py GRAFT [--corpus DIR] [--seeds 20] [--only NAME,NAME] [--verbose]
+    oracle.py GRAFT [--corpus DIR] [--seeds 20] [--only NAME,NAME] [--verbose]
 
 For every database of the corpus and of the generators, and for every seed with a growing number of changes:
 the lines of --json equal `generate.py diff` in each identity mode; the script of --sql, applied by SQLite itself and

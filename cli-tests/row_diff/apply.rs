@@ -1,0 +1,144 @@
+//! `apply`: all changes or none, the rows in the way by name, nothing but the changes.
+
+use super::{CHANGES, shop};
+use crate::app::App;
+use crate::database::{number, sql};
+use crate::env::TestEnvironment;
+
+/// Writes what turns the committed shop into the changed one, and brings the shop back.
+fn recorded(changes: &str) -> TestEnvironment {
+    let env = shop();
+    sql(&env.path("shop.db"), changes);
+    let script = env.graft(["diff", "--sql"]).ok();
+    std::fs::write(env.path("changes.sql"), script).expect("a file");
+    env.graft(["commit", "-qam", "Change the shop"]).ok();
+    env.graft(["restore", "--force", "--source", "HEAD~1", "shop.db"]).ok();
+    env
+}
+
+#[test]
+fn a_script_turns_one_state_into_the_other() {
+    let env = recorded(CHANGES);
+    env.graft(["diff", "--exit-code", "HEAD"]).expect(1);
+    let said = env.graft(["apply", "--check", "changes.sql"]);
+    assert!(said.expect(0).stderr().contains("All changes fit"), "{}", said.stderr());
+    env.graft(["diff", "--exit-code", "HEAD~1"]).expect(0);
+    env.graft(["apply", "changes.sql"]).ok();
+    let left = env.graft(["diff", "HEAD"]).ok();
+    assert!(!left.contains("@@") && !left.contains("altered") && !left.contains("setting"), "{left}");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_named_and_nothing_changes() {
+    let env = recorded(CHANGES);
+    sql(
+        &env.path("shop.db"),
+        "UPDATE product SET price = 99 WHERE id = 1; DELETE FROM product WHERE id = 3; INSERT INTO product VALUES (9, 'x', 1, 1)",
+    );
+    let before = std::fs::read(env.path("shop.db")).expect("the shop");
+    let refused = env.graft(["apply", "changes.sql"]);
+    let said = refused.expect(1).stderr();
+    for conflict in [
+        "conflict in product: \"id\" = 1: the row holds other values",
+        "conflict in product: \"id\" = 3: there is no such row",
+        "UNIQUE constraint failed: product.id",
+        "3 conflicts",
+    ] {
+        assert!(said.contains(conflict), "{conflict:?} is not in {said}");
+    }
+    assert!(std::fs::read(env.path("shop.db")).expect("the shop") == before, "the database was changed");
+    let json = env.graft(["apply", "--json", "changes.sql"]).expect(1).stdout();
+    assert!(json.contains("\"applied\":false") && json.contains("\"table\":\"product\""), "{json}");
+}
+
+#[test]
+fn changesets_carry_rows_and_name_what_does_not_fit() {
+    let env = shop();
+    sql(
+        &env.path("shop.db"),
+        "UPDATE product SET price = 2.75 WHERE id = 1; DELETE FROM product WHERE id = 3; INSERT INTO product VALUES (9, 'n', 1, x'');
+         INSERT INTO note VALUES ('third'); UPDATE tag SET word = 'warm' WHERE word = 'hot'",
+    );
+    env.graft(["diff", "--changeset", "changes.bin"]).ok();
+    env.graft(["commit", "-qam", "Change the shop"]).ok();
+    env.graft(["restore", "--force", "--source", "HEAD~1", "shop.db"]).ok();
+    env.graft(["apply", "changes.bin"]).expect(2);
+    env.graft(["apply", "changes.bin", "shop.db"]).ok();
+    let left = env.graft(["diff", "HEAD"]).ok();
+    assert!(!left.contains("@@"), "{left}");
+    let again = env.graft(["apply", "changes.bin", "shop.db"]);
+    let said = again.expect(1).stderr();
+    assert!(said.contains("conflict in product: key 3: there is no such row"), "{said}");
+    assert!(said.contains("conflict in product: key 9: there is a row with this key"), "{said}");
+    // Tables that are not there are not passed over in silence.
+    sql(&env.path("other.db"), "CREATE TABLE product (id INTEGER PRIMARY KEY)");
+    env.graft(["apply", "changes.bin", "other.db"]).fails(&["not there, or has other columns"]);
+    assert_eq!(number(&env.path("other.db"), "SELECT count(*) FROM product"), 0);
+    // What a changeset cannot hold is refused.
+    sql(&env.path("shop.db"), "ALTER TABLE note ADD COLUMN author");
+    env.graft(["diff", "--changeset", "no.bin"]).refused(&["note", "definition"]);
+    assert!(!env.path("no.bin").exists());
+}
+
+#[test]
+fn triggers_and_foreign_keys_do_nothing_while_applying() {
+    let env = TestEnvironment::init();
+    let db = env.path("t.db");
+    sql(
+        &db,
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY, n);
+         CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES parent ON DELETE CASCADE, u UNIQUE ON CONFLICT REPLACE);
+         CREATE TABLE log (what);
+         CREATE TRIGGER on_child AFTER INSERT ON child BEGIN INSERT INTO log VALUES ('child ' || new.id); END;
+         CREATE TRIGGER on_parent AFTER DELETE ON parent BEGIN INSERT INTO log VALUES ('parent; gone'); END;
+         INSERT INTO parent VALUES (1, 1), (2, 2); INSERT INTO child VALUES (1, 1, 'a'), (2, 2, 'b'); DELETE FROM log",
+    );
+    env.graft(["add", "."]).ok();
+    env.graft(["commit", "-qm", "one"]).ok();
+    // The values of a unique column change places, and a parent goes while its child stays.
+    sql(
+        &db,
+        "PRAGMA foreign_keys = OFF; DELETE FROM parent WHERE id = 1; UPDATE child SET u = 'c' WHERE id = 1;
+         UPDATE child SET u = 'a' WHERE id = 2; UPDATE child SET u = 'b' WHERE id = 1; INSERT INTO child VALUES (7, 9, 'z');
+         DELETE FROM log WHERE what LIKE 'parent%'",
+    );
+    let script = env.graft(["diff", "--sql"]).ok();
+    std::fs::write(env.path("s.sql"), &script).expect("a file");
+    env.graft(["diff", "--changeset", "s.bin"]).ok();
+    env.graft(["commit", "-qam", "two"]).ok();
+    for changes in ["s.sql", "s.bin"] {
+        env.graft(["restore", "--force", "--source", "HEAD~1", "t.db"]).ok();
+        env.graft(["apply", changes, "t.db"]).ok();
+        let left = env.graft(["diff", "HEAD"]).ok();
+        assert!(!left.contains("@@") && !left.contains("trigger"), "{changes}: {left}");
+    }
+}
+
+#[test]
+fn a_database_in_use_is_changed_under_the_eyes_of_its_application() {
+    let env = recorded("UPDATE tag SET uses = 50 WHERE word = 'hot'");
+    let mut app = App::open(&env.path("shop.db"));
+    app.sql("SELECT count(*) FROM tag");
+    env.graft(["apply", "changes.sql"]).ok();
+    assert_eq!(app.number("SELECT uses FROM tag WHERE word = 'hot'"), 50);
+    env.graft(["restore", "--force", "--source", "HEAD~1", "shop.db"]).ok();
+    app.sql("BEGIN IMMEDIATE");
+    env.graft(["--busy-timeout", "50", "apply", "changes.sql"]).refused(&["locked", &app.pid().to_string()]);
+    app.sql("ROLLBACK");
+    env.graft(["apply", "changes.sql"]).ok();
+}
+
+#[test]
+fn only_what_graft_wrote_is_applied() {
+    let env = shop();
+    std::fs::write(env.path("own.sql"), "DROP TABLE product;").expect("a file");
+    env.graft(["apply", "own.sql", "shop.db"]).refused(&["neither a script"]);
+    std::fs::write(env.path("torn.bin"), [b'T', 3, 1, 0]).expect("a file");
+    env.graft(["apply", "torn.bin", "shop.db"]).refused(&["neither a script"]);
+    env.graft(["apply", "missing.sql"]).fails(&["missing.sql"]);
+    let evil = "-- graft diff --sql: shop.db\nBEGIN IMMEDIATE;\nATTACH 'evil.db' AS evil;\nCOMMIT;\n";
+    std::fs::write(env.path("evil.sql"), evil).expect("a file");
+    env.graft(["apply", "evil.sql"]).fails(&["shop.db"]);
+    assert!(!env.path("evil.db").exists());
+    assert_eq!(number(&env.path("shop.db"), "SELECT count(*) FROM product"), 3);
+}

@@ -1,0 +1,218 @@
+//! The views of `diff`, what they can be narrowed to, and what is said where something is misspelled.
+
+use snapbox::assert_data_eq;
+use snapbox::str;
+
+use super::{CHANGES, shop};
+use crate::database::sql;
+
+#[test]
+fn what_every_view_says() {
+    let env = shop();
+    sql(&env.path("shop.db"), CHANGES);
+    let commands: [&[&str]; 9] = [
+        &["diff"],
+        &["diff", "--stat"],
+        &["diff", "--summary"],
+        &["diff", "--name-only"],
+        &["diff", "--name-status"],
+        &["diff", "--schema"],
+        &["diff", "--csv", "-t", "tag"],
+        &["diff", "-R", "-t", "tag"],
+        &["diff", "--pages"],
+    ];
+    assert_data_eq!(
+        env.session(&commands),
+        str![[r#"
+$ graft diff
+diff --graft a/shop.db b/shop.db
+index product_name created
++CREATE INDEX product_name ON product (name)
+table note altered: column author added
+-CREATE TABLE note (body TEXT)
++CREATE TABLE note (body TEXT, author TEXT DEFAULT 'nobody')
+setting user_version: 0 → 7
+@@ note (by rowid): 1 updated @@
+~rowid=2 author: absent → 'Ada'
+@@ product (key id): 1 inserted, 1 deleted, 1 updated @@
+~id=1 price: 2.5 → 2.75
+-id=3 name='cake' price=4.0 photo=NULL
++id=9 name='it/'s "new"' price=1e-20 photo=blob(2 KiB, 3c0d138b)
+@@ tag (key word): 1 inserted @@
++word='new' uses=NULL
+$ graft diff --stat
+ shop.db | 6 pages, 24 KiB of 20 KiB → 24 KiB
+   2 schema changes
+   note    | +0 -0 ~1
+   product | +1 -1 ~1
+   tag     | +1 -0 ~0
+ 1 file changed, 5 rows: 2 inserted, 1 deleted, 2 updated
+$ graft diff --summary
+ create index product_name in shop.db
+ alter table note in shop.db
+$ graft diff --name-only
+shop.db
+$ graft diff --name-status
+M	shop.db
+$ graft diff --schema
+diff --graft a/shop.db b/shop.db
+index product_name created
++CREATE INDEX product_name ON product (name)
+table note altered: column author added
+-CREATE TABLE note (body TEXT)
++CREATE TABLE note (body TEXT, author TEXT DEFAULT 'nobody')
+setting user_version: 0 → 7
+$ graft diff --csv -t tag
+file,table,op,key,column,old,new
+shop.db,tag,insert,word=new,word,,new
+shop.db,tag,insert,word=new,uses,,
+$ graft diff -R -t tag
+diff --graft a/shop.db b/shop.db
+@@ tag (key word): 1 deleted @@
+-word='new' uses=NULL
+$ graft diff --pages
+shop.db: 6 pages of 4 KiB, 24 KiB; file 20 KiB → 24 KiB
+  1-6
+
+"#]]
+    );
+}
+
+#[test]
+fn json_has_typed_values() {
+    let env = shop();
+    sql(&env.path("shop.db"), CHANGES);
+    let lines = env.graft(["diff", "--json"]).ndjson();
+    assert!(lines.iter().all(|line| line["schema"] == "graft.diff/1"));
+    let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    assert_eq!(of("file").len(), 1);
+    let update =
+        of("row").into_iter().find(|row| row["op"] == "update" && row["table"] == "product").expect("an update");
+    assert_eq!(
+        (&update["key"]["id"], &update["old"]["price"], &update["new"]["price"]),
+        (&1.into(), &2.5.into(), &2.75.into())
+    );
+    assert_eq!(update["new"].as_object().expect("cells").len(), 1, "only the cells that differ: {update}");
+    let insert =
+        of("row").into_iter().find(|row| row["op"] == "insert" && row["table"] == "product").expect("an insert");
+    assert_eq!(insert["new"]["price"], 1e-20);
+    assert!(insert["new"]["photo"]["$blob"].as_str().is_some_and(|text| text.len() == 2668), "{insert}");
+    let ends: Vec<_> =
+        of("table_end").iter().map(|t| (t["inserted"].clone(), t["deleted"].clone(), t["updated"].clone())).collect();
+    assert_eq!(ends, [(0.into(), 0.into(), 1.into()), (1.into(), 1.into(), 1.into()), (1.into(), 0.into(), 0.into())]);
+}
+
+#[test]
+fn rows_can_be_chosen() {
+    let env = shop();
+    sql(&env.path("shop.db"), CHANGES);
+    let lines = |args: &[&str]| -> Vec<String> {
+        let text = env.graft([&["diff", "-t", "product"], args].concat()).ok();
+        text.lines().filter(|l| l.starts_with(['+', '-', '~']) && l.contains('=')).map(|l| l[..4].to_owned()).collect()
+    };
+    assert_eq!(lines(&["--where", "id >= 3"]), ["-id=", "+id="]);
+    assert_eq!(lines(&["--where", "name LIKE 'c%'"]), ["-id="]);
+    // The row as it was or as it is.
+    assert_eq!(lines(&["--where", "price = 2.5"]), ["~id="]);
+    assert_eq!(lines(&["--where", "price = 2.75"]), ["~id="]);
+    assert_eq!(lines(&["--diff-filter=AD"]), ["-id=", "+id="]);
+    assert_eq!(lines(&["--diff-filter=m"]), ["-id=", "+id="]);
+    let limited = env.graft(["diff", "-t", "product", "--limit", "1"]).ok();
+    assert!(limited.contains("2 more rows not shown (--limit 1)"), "{limited}");
+    let stat = env.graft(["diff", "--stat", "--where", "id = 9"]).ok();
+    assert!(stat.contains("product | +1 -0 ~0"), "{stat}");
+}
+
+#[test]
+fn exit_codes_are_gits() {
+    let env = shop();
+    env.graft(["diff", "--exit-code"]).expect(0);
+    env.graft(["diff", "--quiet"]).expect(0);
+    sql(&env.path("shop.db"), "UPDATE tag SET uses = 3 WHERE word = 'hot'");
+    env.graft(["diff"]).expect(0);
+    env.graft(["diff", "--exit-code"]).expect(1);
+    let quiet = env.graft(["diff", "--quiet"]);
+    assert_eq!((quiet.expect(1).stdout(), quiet.stderr()), (String::new(), String::new()));
+    env.graft(["diff", "--exit-code", "-t", "tag"]).expect(1);
+    env.graft(["diff", "--exit-code", "-t", "product"]).expect(0);
+    env.graft(["diff", "--exit-code", "--staged"]).expect(0);
+    env.graft(["add", "."]).ok();
+    env.graft(["diff", "--exit-code"]).expect(0);
+    env.graft(["diff", "--exit-code", "--staged"]).expect(1);
+    env.graft(["diff", "--exit-code", "HEAD"]).expect(1);
+}
+
+#[test]
+fn what_is_misspelled_is_an_error_with_a_suggestion() {
+    let env = shop();
+    sql(&env.path("shop.db"), CHANGES);
+    let path = env.graft(["diff", "--", "shpo.db"]).refused(&["'shpo.db' is not tracked"]);
+    assert!(path.contains("did you mean 'shop.db'?"), "{path}");
+    let word = env.graft(["diff", "mian"]).refused(&["'mian' is neither a revision nor a tracked file"]);
+    assert!(word.contains("did you mean 'main'?"), "{word}");
+    let table = env.graft(["diff", "-t", "prodcut"]).refused(&["no table is called 'prodcut'"]);
+    assert!(table.contains("did you mean 'product'?"), "{table}");
+    // A table that is there but does not differ is no error.
+    env.graft(["diff", "--stat", "-t", "n*"]).ok();
+    env.graft(["diff", "--where", "prise > 1"]).wrong_usage(&["'prise > 1' is no condition", "no such column: prise"]);
+    env.graft(["diff", "--diff-filter=X"]).wrong_usage(&["'X'"]);
+}
+
+#[test]
+fn revisions_ranges_and_states_of_one_file() {
+    let env = shop();
+    sql(&env.path("shop.db"), "UPDATE tag SET uses = 3 WHERE word = 'hot'");
+    env.graft(["commit", "-qam", "two"]).ok();
+    sql(&env.path("shop.db"), "UPDATE tag SET uses = 4 WHERE word = 'hot'");
+    env.graft(["commit", "-qam", "three"]).ok();
+    let uses = |args: &[&str]| {
+        let text = env.graft([&["diff"], args].concat()).ok();
+        text.lines().find(|l| l.starts_with('~')).unwrap_or("none").to_owned()
+    };
+    assert_eq!(uses(&["HEAD~2", "HEAD~1"]), "~word='hot' uses: 2 → 3");
+    assert_eq!(uses(&["HEAD~2..HEAD"]), "~word='hot' uses: 2 → 4");
+    assert_eq!(uses(&["HEAD~1.."]), "~word='hot' uses: 3 → 4");
+    assert_eq!(uses(&["HEAD...HEAD~1"]), "none");
+    assert_eq!(uses(&["HEAD~1...HEAD"]), "~word='hot' uses: 3 → 4");
+    assert_eq!(uses(&["HEAD~1"]), "~word='hot' uses: 3 → 4");
+    assert_eq!(uses(&["-R", "HEAD~1"]), "~word='hot' uses: 4 → 3");
+    assert_eq!(uses(&["HEAD~2:shop.db", "HEAD:shop.db"]), "~word='hot' uses: 2 → 4");
+    let shown = env.graft(["show", "-p", "HEAD~1"]).ok();
+    assert!(shown.contains("~word='hot' uses: 2 → 3"), "{shown}");
+    let log = env.graft(["log", "-p", "--oneline", "-n2"]).ok();
+    assert_eq!(log.lines().filter(|l| l.starts_with('~')).count(), 2, "{log}");
+}
+
+#[test]
+fn two_files_need_no_repository() {
+    let env = crate::env::TestEnvironment::empty();
+    sql(&env.path("a.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n); INSERT INTO t VALUES (1, 1), (2, 2)");
+    std::fs::copy(env.path("a.db"), env.path("b.db")).expect("a copy");
+    env.graft(["diff", "--no-index", "a.db", "b.db"]).expect(0);
+    sql(&env.path("b.db"), "UPDATE t SET n = 5 WHERE id = 2");
+    let text = env.graft(["diff", "a.db", "b.db"]).expect(1).stdout();
+    assert!(text.ends_with("~id=2 n: 2 → 5\n"), "{text}");
+    let gone = env.graft(["diff", "--no-index", "--stat", "a.db", "/dev/null"]).expect(1).stdout();
+    assert!(gone.contains("t | +0 -2 ~0"), "{gone}");
+    env.graft(["diff", "--no-index", "a.db", "c.db"]).fails(&["c.db"]);
+    // What a program has written to the WAL counts, and stays there.
+    std::fs::copy(env.path("b.db"), env.path("a.db")).expect("a copy");
+    let mut app = crate::app::App::open(&env.path("b.db"));
+    app.sql("PRAGMA journal_mode = WAL");
+    app.sql("INSERT INTO t VALUES (3, 3)");
+    let text = env.graft(["diff", "--no-index", "a.db", "b.db"]).expect(1).stdout();
+    assert!(text.contains("+id=3 n=3") && !text.contains("id=2"), "{text}");
+    assert!(crate::database::has_sidecar(&env.path("b.db")));
+}
+
+#[test]
+fn a_long_text_is_compared_word_by_word() {
+    let env = shop();
+    let text =
+        "The quick brown fox jumps over the lazy dog, and then it rests for a long while under the old oak tree.";
+    sql(&env.path("shop.db"), &format!("UPDATE note SET body = '{text}' WHERE rowid = 1"));
+    env.graft(["commit", "-qam", "long"]).ok();
+    sql(&env.path("shop.db"), "UPDATE note SET body = replace(body, 'lazy', 'sleepy') WHERE rowid = 1");
+    let shown = env.graft(["diff"]).ok();
+    assert!(shown.contains("[-lazy-]{+sleepy+}") && !shown.contains("oak tree"), "{shown}");
+}
