@@ -66,6 +66,8 @@ fn a_tracked_database_that_breaks_is_reported_by_name() {
         std::fs::write(&path, &sound[..length]).expect("a broken database");
         at.env.graft(["add", "app.db"]).refused(&["app.db"]);
         at.untouched();
+        at.env.graft(["restore", "-f", "app.db"]).ok();
+        assert_eq!(std::fs::read(&path).expect("restored"), sound);
     }
     // A header whose page size is impossible.
     let mut broken = sound.clone();

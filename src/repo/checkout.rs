@@ -321,6 +321,7 @@ impl Repository {
             match materialize::write_in_place(file, open, changed, &options) {
                 Ok(done) => return Ok(Written::InPlace { pages: done.pages }),
                 Err(MaterializeError::Unsuited { .. }) => {}
+                Err(MaterializeError::Database(e)) if e.is_unreadable() => {}
                 Err(e) => return Err(e.into()),
             }
         }
