@@ -22,6 +22,8 @@ pub mod pager;
 pub mod panic;
 pub mod progress;
 pub mod ranges;
+pub mod ref_args;
+pub mod ref_format;
 pub mod render;
 pub mod revs;
 pub mod style;

@@ -81,6 +81,9 @@ pub enum RepoError {
     /// Tags.
     #[error(transparent)]
     Tag(#[from] super::tag::TagError),
+    /// Changing a ref by hand.
+    #[error(transparent)]
+    UpdateRef(#[from] super::update_ref::UpdateRefError),
     /// Resetting.
     #[error(transparent)]
     Reset(#[from] super::reset::ResetError),

@@ -41,6 +41,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod update_ref;
 pub mod walk;
 pub mod wildmatch;
 

@@ -167,7 +167,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
 }
 
 /// Returns where the walk begins and ends: HEAD if nothing is said.
-fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Failure> {
+pub(super) fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Failure> {
     let mut range = Range::default();
     for word in words {
         range.add(repo, word)?;
@@ -191,7 +191,14 @@ fn range(which: &Which, words: &[String], repo: &Repository) -> Result<Range, Fa
     Ok(range)
 }
 
-fn options(which: &Which, graph: bool, range: Range, paths: Pathspecs, now: i64) -> Result<WalkOptions, Failure> {
+/// Returns what to walk.
+pub(super) fn options(
+    which: &Which,
+    graph: bool,
+    range: Range,
+    paths: Pathspecs,
+    now: i64,
+) -> Result<WalkOptions, Failure> {
     let time = |text: &Option<String>| match text {
         Some(text) => date::approximate(text, now).map(Some).map_err(|e| Failure::usage(e.to_string())),
         None => Ok(None),

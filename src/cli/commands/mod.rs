@@ -3,6 +3,7 @@
 
 pub mod add;
 pub mod apply;
+pub mod branch;
 pub mod cat_file;
 mod checked_out;
 pub mod checkout;
@@ -13,18 +14,29 @@ pub mod demo;
 pub mod diff;
 pub mod difftool_helper;
 pub mod export;
+pub mod for_each_ref;
 pub mod fsck;
 pub mod help;
 pub mod init;
 pub mod log;
 pub mod ls_files;
 pub mod ls_tree;
+pub mod merge_base;
 pub mod mv;
+#[cfg(test)]
+mod ref_tests;
+pub mod reflog;
+pub mod reset;
 pub mod restore;
+pub mod rev_list;
 pub mod rev_parse;
 pub mod rm;
 pub mod show;
+pub mod show_ref;
 pub mod status;
+pub mod symbolic_ref;
+pub mod tag;
+pub mod update_ref;
 
 use clap::Subcommand;
 
@@ -39,8 +51,25 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
+    ("Grow, mark and move", &["branch", "tag", "reset", "reflog"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
-    ("Look behind the scenes", &["ls-files", "ls-tree", "rev-parse", "cat-file", "fsck", "difftool-helper"]),
+    (
+        "Look behind the scenes",
+        &[
+            "ls-files",
+            "ls-tree",
+            "rev-parse",
+            "rev-list",
+            "merge-base",
+            "show-ref",
+            "for-each-ref",
+            "update-ref",
+            "symbolic-ref",
+            "cat-file",
+            "fsck",
+            "difftool-helper",
+        ],
+    ),
     ("Get help", &["help", "completions"]),
 ];
 
@@ -59,12 +88,22 @@ pub enum Command {
     Diff(diff::Args),
     Apply(apply::Args),
     DifftoolHelper(difftool_helper::Args),
+    Branch(Box<branch::Args>),
+    Tag(Box<tag::Args>),
+    Reset(reset::Args),
+    Reflog(reflog::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
     LsFiles(ls_files::Args),
     LsTree(ls_tree::Args),
     RevParse(rev_parse::Args),
+    RevList(Box<rev_list::Args>),
+    MergeBase(merge_base::Args),
+    ShowRef(show_ref::Args),
+    ForEachRef(Box<for_each_ref::Args>),
+    UpdateRef(update_ref::Args),
+    SymbolicRef(symbolic_ref::Args),
     CatFile(cat_file::Args),
     Config(config::Args),
     Fsck(fsck::Args),
@@ -88,6 +127,16 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Apply(args) => apply::run(args, ctx),
         Command::DifftoolHelper(args) => difftool_helper::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
+        Command::Branch(args) => branch::run(*args, ctx),
+        Command::Tag(args) => tag::run(*args, ctx),
+        Command::Reset(args) => reset::run(args, ctx),
+        Command::Reflog(args) => reflog::run(args, ctx),
+        Command::RevList(args) => rev_list::run(*args, ctx),
+        Command::MergeBase(args) => merge_base::run(args, ctx),
+        Command::ShowRef(args) => show_ref::run(args, ctx),
+        Command::ForEachRef(args) => for_each_ref::run(*args, ctx),
+        Command::UpdateRef(args) => update_ref::run(args, ctx),
+        Command::SymbolicRef(args) => symbolic_ref::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),
         Command::Export(args) => export::run(args, ctx),

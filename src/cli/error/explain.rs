@@ -146,7 +146,7 @@ fn repo(error: &RepoError) -> Option<String> {
         }
         RepoError::NewerFormat { .. } => text(NEWER),
         RepoError::KeepsChanging(_) => text("pause the program that writes it and try again"),
-        RepoError::Pattern(_) | RepoError::Interrupted(_) => None,
+        RepoError::UpdateRef(_) | RepoError::Pattern(_) | RepoError::Interrupted(_) => None,
     }
 }
 

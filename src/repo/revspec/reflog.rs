@@ -1,7 +1,7 @@
 //! `name@{n}` and `name@{date}`: what a ref was before.
 
 use super::names::full_names;
-use super::parse::{At, Base, Name};
+use super::parse::{self, At, Base, Expr, Name};
 use super::{Resolver, RevError, RevWarning};
 use crate::model::{ObjectId, RefName};
 use crate::repo::date;
@@ -33,6 +33,14 @@ impl Resolver<'_> {
             }
             AtTime::Value(None) | AtTime::TooEarly { oldest: None, .. } => Err(RevError::NotThen { name: shown() }),
             AtTime::Empty => Err(RevError::ReflogTooShort { name: shown(), found: 0 }),
+        }
+    }
+
+    /// Returns the ref whose reflog a name means: HEAD's own for `HEAD`, that of its branch for an empty name.
+    pub fn log_name(&self, text: &str) -> Result<RefName, RevError> {
+        match parse::expr(text)? {
+            Expr::Name(name) => Ok(self.log_of(text, &name)?.0),
+            _ => Err(RevError::Malformed { text: text.to_owned(), reason: "a name of a ref is wanted" }),
         }
     }
 
