@@ -11,11 +11,13 @@
 //!
 //! The *rank* of a page is its position among all pages of the segment.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use zstd::bulk::Decompressor;
 
 use super::container::{Container, ContainerKind, Section};
 use super::error::Result;
@@ -29,6 +31,12 @@ const BLOCKS_KEPT: usize = 256;
 
 /// Bytes of an entry in a block table.
 const BLOCK_ENTRY: usize = 40;
+
+thread_local! {
+    /// Making one costs as much as decompressing a frame.
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("memory for a decompressor"));
+}
 
 /// Where a hash block lies and what it hashes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +160,8 @@ impl Segment {
         if bytes.len() == raw_len {
             return Ok(bytes);
         }
-        let raw = zstd::bulk::decompress(&bytes, raw_len)
+        let raw = DECOMPRESSOR
+            .with_borrow_mut(|decompressor| decompressor.decompress(&bytes, raw_len))
             .map_err(|e| self.container.damaged(&format!("frame {number} does not decompress: {e}")))?;
         if raw.len() != raw_len {
             return Err(self.container.damaged(&format!("frame {number} has the wrong length")));
