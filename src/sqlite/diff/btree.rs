@@ -149,6 +149,23 @@ impl<'p> Node<'p> {
     }
 }
 
+/// Returns an interior page with only some of its children, at least two, by their positions in order. The cells that
+/// stand between those stay where they are on the page; SQLite reads it, but must not write it.
+pub(super) fn with_children(page_no: u32, page: &[u8], usable: usize, kept: &[usize]) -> Option<Vec<u8>> {
+    let node = Node::parse(page_no, page, usable).filter(|node| !node.is_leaf())?;
+    let (last, before) = kept.split_last().filter(|(_, before)| !before.is_empty())?;
+    let mut out = page.to_vec();
+    for (i, child) in before.iter().enumerate() {
+        let cell = node.cell_at(*child).filter(|_| *child < node.cells)? as u16;
+        let at = node.at + 12 + 2 * i;
+        out.get_mut(at..at + 2)?.copy_from_slice(&cell.to_be_bytes());
+    }
+    let right = *node.children()?.get(*last)?;
+    out.get_mut(node.at + 3..node.at + 5)?.copy_from_slice(&(before.len() as u16).to_be_bytes());
+    out.get_mut(node.at + 8..node.at + 12)?.copy_from_slice(&right.to_be_bytes());
+    Some(out)
+}
+
 /// Reads a number of 1 to 9 bytes, the last of which counts in full, and its length.
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut n = 0u64;

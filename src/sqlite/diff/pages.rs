@@ -58,6 +58,11 @@ impl Pages {
         Ok(Some(page))
     }
 
+    /// Returns where the pages come from.
+    pub fn source(&self) -> Arc<Ahead> {
+        Arc::clone(&self.source)
+    }
+
     /// Begins to read many pages.
     pub fn stream(&self, pages: Vec<u32>) -> Stream {
         self.source.stream(pages, self.header.page_size)

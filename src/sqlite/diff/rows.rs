@@ -251,6 +251,11 @@ impl TablePair {
         self.same_kind().filter(|k| *k == TableKind::Rowid).and_then(|_| self.roots())
     }
 
+    /// Returns the roots of a WITHOUT ROWID table whose pages can be compared.
+    pub(super) fn key_roots(&self) -> Option<Roots> {
+        self.same_kind().filter(|k| *k == TableKind::WithoutRowid).and_then(|_| self.roots())
+    }
+
     pub(super) fn both(&self) -> impl Iterator<Item = (Of, &Table)> {
         self.old.iter().map(|t| (Of::Old, t)).chain(self.new.iter().map(|t| (Of::New, t)))
     }

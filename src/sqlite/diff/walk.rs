@@ -7,6 +7,7 @@ use super::changed::{Changed, Leaves};
 use super::cursor::{At, Cursor, Lookup, Place, Reader};
 use super::mapping::{Mapping, RowPair};
 use super::matcher::{Adding, Of, Sink};
+use super::side::Side;
 use super::{Diff, DiffError, TablePair};
 use crate::model::{RowIdentity, Value};
 
@@ -123,11 +124,24 @@ impl Walk<'_> {
         }
     }
 
+    /// Opens both states without the rows that pages tell to be the same.
+    fn pruned(&self) -> Result<Option<[Side; 2]>, DiffError> {
+        let (Some(changed), Some(roots)) = (&self.diff.changed, self.pair.key_roots()) else { return Ok(None) };
+        let Some([old, new]) = changed.prune(roots)? else { return Ok(None) };
+        Ok(Some([Side::open(old)?, Side::open(new)?]))
+    }
+
     /// Reads both states, side by side where their order allows it.
     fn merge_all(&self, on: &mut On<'_>) -> Result<(), DiffError> {
+        let pruned = self.pruned()?;
         let mut readers = Vec::new();
         for (of, table) in self.pair.both() {
-            readers.push((of, Reader::new(self.diff.side(of), table, self.place)?));
+            let side = match (&pruned, of) {
+                (Some([old, _]), Of::Old) => old,
+                (Some([_, new]), Of::New) => new,
+                (None, _) => self.diff.side(of),
+            };
+            readers.push((of, Reader::new(side, table, self.place)?));
         }
         let mut cursors = Vec::new();
         for (of, reader) in &mut readers {

@@ -195,9 +195,14 @@ fn the_cost_follows_the_change() {
         ))
         .unwrap();
     }
+    conn.execute_batch(
+        "CREATE TABLE w (k TEXT PRIMARY KEY, x TEXT) WITHOUT ROWID; INSERT INTO w SELECT 'key ' || id, hex(zeroblob(300)) FROM t",
+    )
+    .unwrap();
     drop(conn);
     copy(&a, &b);
     let conn = open(&b);
+    conn.execute_batch("UPDATE w SET x = 'new' WHERE k = 'key 77'; DELETE FROM w WHERE k = 'key 1500'").unwrap();
     conn.execute_batch("UPDATE t7 SET x = 'new' WHERE id IN (1, 1000); DELETE FROM t39 WHERE id = 1999; UPDATE t SET b = 99 WHERE id = 3").unwrap();
     drop(conn);
     let states = [captured(&a).unwrap(), captured(&b).unwrap()];
@@ -215,7 +220,7 @@ fn the_cost_follows_the_change() {
         })
         .unwrap();
     }
-    assert_eq!(changes, 4);
+    assert_eq!(changes, 6);
     let read = read.load(Ordering::Relaxed);
     assert!(read < 400, "{read} of {pages} pages read");
 }

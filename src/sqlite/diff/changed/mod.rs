@@ -9,6 +9,7 @@
 
 mod cells;
 mod kinds;
+mod prune;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
