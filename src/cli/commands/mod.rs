@@ -8,9 +8,11 @@ pub mod cat_file;
 mod checked_out;
 pub mod checkout;
 pub mod commit;
+pub mod commit_tree;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod describe;
 pub mod diff;
 pub mod difftool_helper;
 pub mod export;
@@ -23,6 +25,7 @@ pub mod ls_files;
 pub mod ls_tree;
 pub mod merge_base;
 pub mod mv;
+pub mod name_rev;
 #[cfg(test)]
 mod ref_tests;
 pub mod reflog;
@@ -61,6 +64,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "rev-parse",
             "rev-list",
             "merge-base",
+            "describe",
+            "name-rev",
+            "commit-tree",
             "show-ref",
             "for-each-ref",
             "update-ref",
@@ -100,6 +106,9 @@ pub enum Command {
     RevParse(rev_parse::Args),
     RevList(Box<rev_list::Args>),
     MergeBase(merge_base::Args),
+    Describe(describe::Args),
+    NameRev(name_rev::Args),
+    CommitTree(commit_tree::Args),
     ShowRef(show_ref::Args),
     ForEachRef(Box<for_each_ref::Args>),
     UpdateRef(update_ref::Args),
@@ -132,6 +141,9 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Reset(args) => reset::run(args, ctx),
         Command::Reflog(args) => reflog::run(args, ctx),
         Command::RevList(args) => rev_list::run(*args, ctx),
+        Command::Describe(args) => describe::run(args, ctx),
+        Command::NameRev(args) => name_rev::run(args, ctx),
+        Command::CommitTree(args) => commit_tree::run(args, ctx),
         Command::MergeBase(args) => merge_base::run(args, ctx),
         Command::ShowRef(args) => show_ref::run(args, ctx),
         Command::ForEachRef(args) => for_each_ref::run(*args, ctx),

@@ -211,6 +211,20 @@ fn tags() {
         for-each-ref refs/tags/v*0
         for-each-ref --no-merged main
         for-each-ref nope
+        describe --tags
+        describe --tags --long dev main main~1
+        describe --tags --abbrev=0 main
+        describe --all main dev~1
+        describe --tags --always main~4
+        describe --tags --exact-match dev
+        describe --tags --exact-match main~1
+        describe --tags --match v1.9 main dev
+        describe --tags --exclude v1.10 main dev
+        describe --exact-match v2
+        describe nope
+        name-rev main dev~1 main^2
+        name-rev --name-only --refs refs/heads/* main~2 dev~1
+        name-rev --tags --name-only main dev
         tag -d v1.9 nope
         tag -d v2
         tag",

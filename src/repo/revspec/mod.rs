@@ -12,7 +12,8 @@ mod reflog;
 mod resolve;
 mod set;
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 use std::path::Path;
 
 pub use error::{Candidate, RevError, RevWarning};
@@ -25,7 +26,7 @@ use super::monitor::Monitor;
 use super::objects::ObjectReader;
 use super::refs::RefStore;
 use super::{Repository, now_ns};
-use crate::model::ObjectId;
+use crate::model::{ObjectId, RefName};
 
 /// Resolves the revisions of one repository.
 pub struct Resolver<'a> {
@@ -41,6 +42,9 @@ pub struct Resolver<'a> {
     monitor: &'a dyn Monitor,
     /// What was said already.
     said: RefCell<Vec<RevWarning>>,
+    /// How often the existence of a ref was asked for, and all refs once that was often.
+    asked: Cell<usize>,
+    known: OnceCell<HashSet<RefName>>,
 }
 
 /// What kind of object a place calls for; settles which of several objects an abbreviated id means.
@@ -69,6 +73,8 @@ impl Repository {
             now: now_ns() / 1_000_000_000,
             monitor: self.monitor(),
             said: RefCell::default(),
+            asked: Cell::default(),
+            known: OnceCell::new(),
         }
     }
 

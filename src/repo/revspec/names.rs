@@ -140,7 +140,7 @@ impl Resolver<'_> {
             let mut is_unique = !short.is_empty();
             for (_, (before, after)) in PLACES.iter().enumerate().filter(|(other, _)| *other != i) {
                 if let Ok(other) = RefName::new(&format!("{before}{short}{after}")) {
-                    is_unique &= self.refs.resolve(&other)?.is_none();
+                    is_unique &= !self.exists(&other)?;
                 }
             }
             if is_unique {
@@ -148,6 +148,21 @@ impl Resolver<'_> {
             }
         }
         Ok(name.to_string())
+    }
+
+    /// Tells whether there is a ref, for [`Self::shorten`]: after some questions all refs are read once instead.
+    fn exists(&self, name: &RefName) -> Result<bool, RefError> {
+        let asked = self.asked.get() + 1;
+        self.asked.set(asked);
+        if asked < 30 || !name.as_str().starts_with("refs/") {
+            return Ok(self.refs.resolve(name)?.is_some());
+        }
+        if self.known.get().is_none() {
+            let names = self.refs.list("refs/")?.refs.into_iter().map(|r| r.name).collect();
+            // Nobody else can have set it meanwhile.
+            let _ = self.known.set(names);
+        }
+        Ok(self.known.get().is_some_and(|names| names.contains(name)))
     }
 
     /// Explains why `typed`, a part of the revision `text`, names nothing.

@@ -6,6 +6,7 @@ mod nodes;
 
 pub use ancestry::{ahead_behind, is_ancestor, merge_bases, reached, reaching};
 pub use log::{Order, Pattern, PatternError, Walk, WalkEntry, WalkOptions};
+pub(super) use nodes::{Node, Nodes};
 
 #[cfg(test)]
 mod tests;

@@ -123,6 +123,8 @@ impl Fixture {
             now: NOW,
             monitor,
             said: RefCell::default(),
+            asked: Default::default(),
+            known: Default::default(),
         })
     }
 

@@ -280,6 +280,8 @@ fn ambiguous_ids_are_settled_by_what_is_wanted_as_in_git() {
         now: NOW,
         monitor: &Silent,
         said,
+        asked: Default::default(),
+        known: Default::default(),
     };
     let all: Vec<String> = objects.all().map(|(id, _)| id.to_string()).collect();
     let mut prefixes: Vec<&str> = all.windows(2).filter(|w| w[0][..4] == w[1][..4]).map(|w| &w[0][..4]).collect();
@@ -392,6 +394,8 @@ fn a_branch_without_commits_is_named() {
         now: NOW,
         monitor: &Silent,
         said,
+        asked: Default::default(),
+        known: Default::default(),
     };
     for text in ["HEAD", "@~1", "main", "@{0}"] {
         assert!(matches!(revs.id(text), Err(RevError::Unborn { .. })), "{text}");

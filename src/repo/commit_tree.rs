@@ -1,0 +1,31 @@
+//! Recording a commit of any tree, which no ref names yet.
+
+use super::Repository;
+use super::error::Result;
+use super::identity::{Overrides, Role};
+use super::objects::ObjectReader;
+use crate::model::{Commit, ObjectId};
+use crate::store::Transaction;
+
+impl Repository {
+    /// Records a commit of a tree with any parents, and returns its id. Nothing else changes.
+    pub fn commit_tree(&self, tree: ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId> {
+        self.tree(&tree)?;
+        let mut kept: Vec<ObjectId> = Vec::new();
+        let mut generation = 1;
+        for parent in parents {
+            generation = generation.max(self.commit(parent)?.generation + 1);
+            if !kept.contains(parent) {
+                kept.push(*parent);
+            }
+        }
+        let author = self.signature(Role::Author, &Overrides::default())?;
+        let committer = self.signature(Role::Committer, &Overrides::default())?;
+        let lock = self.lock()?;
+        let mut tx = Transaction::new(self.store(), &lock)?;
+        let message = message.to_owned();
+        let id = tx.add_object(&Commit { tree, parents: kept, generation, author, committer, message });
+        tx.publish()?;
+        Ok(id)
+    }
+}
