@@ -216,3 +216,24 @@ fn a_long_text_is_compared_word_by_word() {
     let shown = env.graft(["diff"]).ok();
     assert!(shown.contains("[-lazy-]{+sleepy+}") && !shown.contains("oak tree"), "{shown}");
 }
+
+#[test]
+fn whoever_reads_slowly_keeps_no_application_waiting() {
+    use std::io::Read;
+    let env = shop();
+    sql(
+        &env.path("shop.db"),
+        "PRAGMA journal_mode = DELETE; WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 9000)
+         INSERT INTO note SELECT printf('a note with number %d and some more words', i) FROM c",
+    );
+    let mut child = env.command(["diff"]).stdout(std::process::Stdio::piped()).spawn().expect("graft starts");
+    let mut out = child.stdout.take().expect("a pipe");
+    let mut text = vec![0; 1];
+    out.read_exact(&mut text).expect("the beginning of the text");
+    // More is to come than fits into the pipe, and nobody reads it.
+    let app = rusqlite::Connection::open(env.path("shop.db")).expect("the database opens");
+    app.execute_batch("UPDATE tag SET uses = 8").expect("nobody holds a lock");
+    out.read_to_end(&mut text).expect("the rest");
+    assert!(child.wait().expect("it ends").success());
+    assert!(text.len() > 400_000, "{} bytes", text.len());
+}

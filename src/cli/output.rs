@@ -1,6 +1,8 @@
 //! Standard output: buffered, through a pager if asked, closed quietly when the reader has gone.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
+
+use tempfile::SpooledTempFile;
 
 use super::args::Globals;
 use super::pager::Pager;
@@ -22,7 +24,11 @@ enum Sink {
     Stdout(BufWriter<Stdout>),
     Pager(Pager),
     Memory(Vec<u8>),
+    Held(Box<Sink>, BufWriter<SpooledTempFile>),
 }
+
+/// Bytes held in memory; more go into a temporary file.
+const HELD: usize = 1 << 20;
 
 impl Output {
     /// Writes to standard output.
@@ -76,7 +82,27 @@ impl Output {
     pub fn page_through(&mut self, pager: Pager) {
         self.may_page = false;
         self.flush_each = false;
-        self.sink = Sink::Pager(pager);
+        match &mut self.sink {
+            Sink::Held(sink, _) => **sink = Sink::Pager(pager),
+            sink => *sink = Sink::Pager(pager),
+        }
+    }
+
+    /// Holds back what follows, so that whoever reads it slowly does not hold up those who wait for what it is made from.
+    pub fn hold(&mut self) {
+        let file = BufWriter::new(SpooledTempFile::new(HELD));
+        let sink = std::mem::replace(&mut self.sink, Sink::Memory(Vec::new()));
+        self.sink = Sink::Held(Box::new(sink), file);
+    }
+
+    /// Lets go of what was held back.
+    pub fn release(&mut self) -> io::Result<()> {
+        let Sink::Held(sink, file) = std::mem::replace(&mut self.sink, Sink::Memory(Vec::new())) else { return Ok(()) };
+        self.sink = *sink;
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        io::copy(&mut file, self)?;
+        Ok(())
     }
 
     /// Flushes, and waits for the pager.
@@ -95,6 +121,7 @@ impl Write for Output {
             Sink::Stdout(out) => out.write(bytes),
             Sink::Pager(pager) => pager.write(bytes),
             Sink::Memory(out) => out.write(bytes),
+            Sink::Held(_, file) => file.write(bytes),
         }?;
         if self.flush_each && bytes.ends_with(b"\n") {
             self.flush()?;
@@ -106,7 +133,7 @@ impl Write for Output {
         match &mut self.sink {
             Sink::Stdout(out) => out.flush(),
             Sink::Pager(pager) => pager.flush(),
-            Sink::Memory(_) => Ok(()),
+            Sink::Memory(_) | Sink::Held(..) => Ok(()),
         }
     }
 }

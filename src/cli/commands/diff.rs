@@ -191,8 +191,11 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     };
     let view = args.view(ctx, ctx.prefix(&repo))?;
     let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
-    if !matches!(view.format, Format::Quiet | Format::Changeset) {
-        ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    let pager = repo.config().get("core.pager").map(|e| e.value.clone());
+    if asked.reads_worktree() {
+        ctx.out.hold();
+    } else if !matches!(view.format, Format::Quiet | Format::Changeset) {
+        ctx.page(pager.clone());
     }
     let shown = match asked {
         Asked::Files(mut request) => {
@@ -217,6 +220,10 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         }
         Asked::Snapshots(file) => one_pair(&args, *file, &view, ctx, &|f, options| repo.open_diff(f, options))?,
     };
+    if !matches!(view.format, Format::Quiet | Format::Changeset) {
+        ctx.page(pager);
+    }
+    ctx.out.release()?;
     Ok(args.code(ctx, shown.differs, false))
 }
 
@@ -227,11 +234,13 @@ fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
     })?;
     let file = files(Path::new(&old), Path::new(&new))?;
     let view = args.view(ctx, String::new())?;
+    let settings = ctx.settings();
+    ctx.out.hold();
+    let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
     if !matches!(view.format, Format::Quiet | Format::Changeset) {
         ctx.page(None);
     }
-    let settings = ctx.settings();
-    let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
+    ctx.out.release()?;
     Ok(args.code(ctx, shown.differs, true))
 }
 

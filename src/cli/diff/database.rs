@@ -52,6 +52,12 @@ impl Database<'_> {
         self.rows.diff.settings().map_err(|e| self.error(e))
     }
 
+    /// Names the statistics that differ.
+    pub fn statistics(&self) -> Result<Vec<String>, Failure> {
+        let all = self.rows.diff.statistics().map_err(|e| self.error(e))?;
+        Ok(all.into_iter().filter(|name| !self.view.wants_rows_only() && self.wants(name)).collect())
+    }
+
     /// Returns the counters that differ.
     pub fn sequences(&self) -> Result<Vec<SequenceChange>, Failure> {
         if self.view.wants_rows_only() {
@@ -151,7 +157,11 @@ impl Database<'_> {
         if !narrowed && self.rows.pages.as_ref().is_some_and(|p| !p.is_empty()) {
             return Ok(true);
         }
-        if !self.schema()?.is_empty() || !self.settings()?.is_empty() || !self.sequences()?.is_empty() {
+        if !self.schema()?.is_empty()
+            || !self.settings()?.is_empty()
+            || !self.sequences()?.is_empty()
+            || !self.statistics()?.is_empty()
+        {
             return Ok(true);
         }
         for pair in self.tables() {

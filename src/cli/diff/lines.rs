@@ -47,6 +47,11 @@ enum Line<'a> {
         old: Option<Typed<'a>>,
         new: Option<Typed<'a>>,
     },
+    /// A table of ANALYZE differs.
+    Statistics {
+        path: &'a str,
+        name: &'a str,
+    },
     Table {
         path: &'a str,
         table: &'a str,
@@ -134,6 +139,9 @@ pub(super) fn file(
     for change in db.sequences()? {
         let (old, new) = (change.old.as_ref().map(Typed), change.new.as_ref().map(Typed));
         put(&mut ctx.out, &Line::Sequence { path, table: Typed(&change.name), old, new })?;
+    }
+    for name in db.statistics()? {
+        put(&mut ctx.out, &Line::Statistics { path, name: &name })?;
     }
     for pair in db.tables() {
         table(ctx, db, pair)?;

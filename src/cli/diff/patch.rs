@@ -66,6 +66,11 @@ pub(super) fn file(
         writeln!(ctx.out, "sequence of {name} (sqlite_sequence): {seq}")?;
         any = true;
     }
+    for name in db.statistics()? {
+        head.write(&mut ctx.out)?;
+        writeln!(ctx.out, "statistics of ANALYZE ({name}) differ")?;
+        any = true;
+    }
     for pair in db.tables() {
         any |= table(ctx, db, pair, &mut head)?;
     }

@@ -19,6 +19,13 @@ pub enum Asked {
     Snapshots(Box<FileDiff>),
 }
 
+impl Asked {
+    /// Tells whether databases are read that programs may want to write.
+    pub fn reads_worktree(&self) -> bool {
+        matches!(self, Self::Files(r) if matches!(r.target, Target::IndexToWorktree | Target::CommitToWorktree(_)))
+    }
+}
+
 /// Reads `[A [B] | A..B | A...B] [paths]`; words after `--` are paths.
 pub fn read(
     repo: &Repository,

@@ -184,6 +184,11 @@ impl Diff {
         schema::settings(&self.old, &self.new)
     }
 
+    /// Names the tables of ANALYZE (`sqlite_stat1` …) whose content differs.
+    pub fn statistics(&self) -> Result<Vec<String>, DiffError> {
+        schema::statistics(&self.old, &self.new)
+    }
+
     /// Returns the counters of AUTOINCREMENT that differ.
     pub fn sequences(&self) -> Result<Vec<SequenceChange>, DiffError> {
         schema::sequences(&self.old, &self.new)

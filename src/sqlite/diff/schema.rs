@@ -131,3 +131,32 @@ fn counters(side: &Side) -> Result<BTreeMap<Vec<u8>, (Value, Value)>, DiffError>
     });
     Ok(rows.map_err(|e| side.error(e))?.into_iter().collect())
 }
+
+/// Names the tables of ANALYZE whose content differs.
+pub(super) fn statistics(old: &Side, new: &Side) -> Result<Vec<String>, DiffError> {
+    let (old, new) = (analyzed(old)?, analyzed(new)?);
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    Ok(names.into_iter().filter(|name| old.get(*name) != new.get(*name)).cloned().collect())
+}
+
+/// Returns the rows of each table of ANALYZE, sorted.
+fn analyzed(side: &Side) -> Result<BTreeMap<String, Vec<Vec<u8>>>, DiffError> {
+    let error = |e| side.error(e);
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite\\_stat_' ESCAPE '\\'";
+    let names: Vec<String> = side.rows(names, [], |row| row.get(0)).map_err(error)?;
+    let mut found = BTreeMap::new();
+    for name in names {
+        let sql = format!("SELECT * FROM {}", super::side::quoted(&name));
+        let mut rows: Vec<Vec<u8>> = side
+            .rows(&sql, [], |row| {
+                let values: Vec<Value> = (0..row.as_ref().column_count())
+                    .map(|i| row.get_ref(i).map(value))
+                    .collect::<rusqlite::Result<_>>()?;
+                Ok(encode(&values))
+            })
+            .map_err(error)?;
+        rows.sort_unstable();
+        found.insert(name, rows);
+    }
+    Ok(found)
+}
