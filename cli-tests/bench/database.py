@@ -45,6 +45,17 @@ def small(path):
     c.close()
 
 
+def tables(path, count, rows_each, end=''):
+    """Many tables of the same size; `end` ends their definitions."""
+    c = sqlite3.connect(path, isolation_level=None)
+    c.executescript('PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; BEGIN')
+    for t in range(count):
+        c.execute('CREATE TABLE t%d(id INTEGER PRIMARY KEY, a TEXT, b INTEGER)%s' % (t, end))
+        c.executemany('INSERT INTO t%d VALUES(?, ?, ?)' % t, ((i, 'row %d of %d with words' % (i, t), i * t) for i in range(rows_each)))
+    c.execute('COMMIT')
+    c.close()
+
+
 def change(path, sql, args=()):
     """What another program does to the file."""
     c = sqlite3.connect(path, isolation_level=None, timeout=60)

@@ -205,3 +205,30 @@ def differences(bench, table, base):
     many = median(3, None, [bench.graft, 'diff', 'HEAD~1', 'HEAD'], folder)
     against(table, 'diff of 100,000 changed rows', many, 'sqldiff, 100,000 rows', base, 1, '<= sqldiff')
     table.add('  memory at most', show_bytes(many.rss), '', '', '< 64 MB', many.rss < 64e6)
+    counted = median(3, None, [bench.graft, 'diff', '--stat', 'HEAD~1', 'HEAD'], folder)
+    table.add('  --stat', show_time(counted.seconds), show_time(many.seconds), '%.3f' % (counted.seconds / many.seconds))
+    database.change_three(os.path.join(folder, 'big.db'), -7, bench.rows)
+    worktree = median(5, None, [bench.graft, 'diff'], folder)
+    against(table, 'diff of 3 rows in the worktree', worktree, 'page scan', base, 3, '<= 3 x page scan')
+    many_tables(bench, table)
+
+
+def many_tables(bench, table):
+    """Three rows of three out of 60 tables, with and without rowids."""
+    for what, end in (('', ''), (' without rowids', ' WITHOUT ROWID')):
+        folder = bench.fresh('tables')
+        path = os.path.join(folder, 'tables.db')
+        database.tables(path, 60, 100_000, end)
+        run([bench.graft, 'init'], folder)
+        run([bench.graft, 'add', 'tables.db'], folder)
+        run([bench.graft, 'commit', '-qm', 'first'], folder)
+        for at in (3, 40, 59):
+            database.change(path, 'UPDATE t%d SET b = -1 WHERE id = ?' % at, (at * 1000,))
+        run([bench.graft, 'commit', '-qam', 'second'], folder)
+        one = median(9, None, [bench.graft, 'diff', 'HEAD~1', 'HEAD'], folder)
+        work = 'diff of 3 rows, 60 tables of 100,000%s' % what
+        if end:
+            table.add(work, show_time(one.seconds))
+        else:
+            within(table, work, one, 0.060)
+        shutil.rmtree(folder)
