@@ -174,11 +174,13 @@ impl Resolver<'_> {
             true => whole(text),
             false => format!("{}/*", whole(text).trim_end_matches('/')),
         });
+        // As in Git, exclusions are for names below the folder, but for whole names where all refs are meant.
+        let cut = if folder == "refs/" { 0 } else { folder.len() };
         let fits = |pattern: &str, name: &str| wildmatch::matches(pattern, name, Flags::default());
         let mut refs = self.refs.list(folder)?.refs;
         refs.retain(|r| {
             let name = r.name.as_str();
-            pattern.as_ref().is_none_or(|p| fits(p, name)) && !excluded.iter().any(|p| fits(&whole(p), name))
+            pattern.as_ref().is_none_or(|p| fits(p, name)) && !excluded.iter().any(|p| fits(p, &name[cut..]))
         });
         Ok(refs)
     }
