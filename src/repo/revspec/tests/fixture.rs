@@ -157,7 +157,9 @@ fn reflog(
         let new = Some(history.pick(random));
         time += 60 * (1 + random.below(1000) as i64);
         let who = Signature { name: "A".into(), email: "a@b.c".into(), time, offset: 60 };
-        text += &ReflogEntry { old, new, who, message: message(random) }.to_line();
+        // Lines may be missing in between.
+        let replaced = if random.below(6) == 0 { Some(history.pick(random)) } else { old };
+        text += &ReflogEntry { old: replaced, new, who, message: message(random) }.to_line();
         old = new;
     }
     (text, old.unwrap())

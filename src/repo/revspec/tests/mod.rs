@@ -129,7 +129,7 @@ fn spec(random: &mut Random, fixture: &Fixture) -> String {
 #[test]
 fn single_revisions_agree_with_git() {
     let (mut good, mut bad) = (0, 0);
-    for seed in 0..60 {
+    for seed in 0..50 {
         let fixture = Fixture::random(seed);
         let mut random = Random(seed + 1000);
         let (mut input, mut wanted) = (String::new(), Vec::new());
@@ -166,7 +166,7 @@ fn single_revisions_agree_with_git() {
             assert_eq!(ours, said, "seed {seed}: {text}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }
-    assert!(good > 1500 && bad > 500, "{good} name something, {bad} do not");
+    assert!(good > 1200 && bad > 400, "{good} name something, {bad} do not");
 }
 
 /// Git 2.47 took the oldest ref first (later versions do not), so its log says which commit is the newest.
@@ -184,8 +184,14 @@ fn the_newest_commit_with_a_message_is_found() {
         let log = fixture.git(&["log", "--all", "--format=%H%x00%B%x01"]).unwrap();
         let commits: Vec<(&str, &str)> = log.split('\x01').filter_map(|c| c.trim_start().split_once('\0')).collect();
         for (text, fits) in searches {
-            let wanted = commits.iter().find(|(_, message)| fits(message)).map(|(id, _)| (*id).to_owned());
-            assert_eq!(fixture.id(text).ok().map(|id| id.to_string()), wanted, "seed {seed}: {text}");
+            let wanted = commits.iter().find(|(_, message)| fits(message));
+            let found = fixture.id(text).ok();
+            // Of several commits of one second any may be the newest.
+            let time = |id: ObjectId| fixture.history.time(&id);
+            let wanted = wanted.map(|(id, _)| time(ObjectId::from_hex(id).unwrap()));
+            assert_eq!(found.map(time), wanted, "seed {seed}: {text}");
+            let message = |id: &ObjectId| fixture.history.objects.commit(id).unwrap().message;
+            assert!(found.is_none_or(|id| fits(&message(&id))), "seed {seed}: {text}");
         }
     }
 }
@@ -342,12 +348,13 @@ fn names_are_shortened_and_lengthened_as_git_does() {
         "v2~1",
         "a@b",
     ] {
-        let full = fixture.with(&Silent, |revs| revs.full_name(name)).unwrap();
+        let full = fixture.with(&Silent, |revs| revs.full_name(name)).ok().flatten();
         let short = full.as_ref().map(|full| fixture.with(&Silent, |revs| revs.shorten(full)).unwrap());
+        // Git prints nothing for an ambiguous name, and fails for the branch before if that is gone.
         if name != "both" {
-            let theirs = git.attempt(&["rev-parse", "--symbolic-full-name", name]).unwrap();
-            assert_eq!(full.map(|n| n.to_string()).unwrap_or_default(), theirs, "{name}");
-            assert_eq!(short.unwrap_or_default(), git.attempt(&["rev-parse", "--abbrev-ref", name]).unwrap(), "{name}");
+            let theirs = |option: &str| git.attempt(&["rev-parse", option, name]).unwrap_or_default();
+            assert_eq!(full.map(|n| n.to_string()).unwrap_or_default(), theirs("--symbolic-full-name"), "{name}");
+            assert_eq!(short.unwrap_or_default(), theirs("--abbrev-ref"), "{name}");
         }
     }
 }
