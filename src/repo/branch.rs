@@ -52,7 +52,7 @@ pub struct Deleted {
 pub enum BranchError {
     /// The name breaks a rule.
     #[error("'{}' is not a valid branch name: {}", .0.name.trim_start_matches("refs/heads/"), .0.reason)]
-    Name(#[from] RefNameError),
+    Name(RefNameError),
     /// There is one already.
     #[error("a branch named '{0}' already exists")]
     Exists(String),
@@ -82,6 +82,13 @@ pub enum BranchError {
     /// A branch was to stop following, but follows nothing.
     #[error("the branch '{0}' has no upstream")]
     FollowsNothing(String),
+}
+
+/// The message has all that the name's own error says.
+impl From<RefNameError> for BranchError {
+    fn from(error: RefNameError) -> Self {
+        Self::Name(error)
+    }
 }
 
 impl Repository {

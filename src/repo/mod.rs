@@ -107,6 +107,8 @@ pub struct Repository {
     refs: RefStore,
     settings: Settings,
     config: Config,
+    /// What the user was told of revisions already.
+    said: revspec::Said,
 }
 
 impl Repository {
@@ -134,7 +136,15 @@ impl Repository {
         })?;
         let store = Store::open(&dir, options)?;
         tracing::debug!(dir = %dir.display(), "opened the repository");
-        Ok(Self { top: top.to_owned(), refs: RefStore::new(&dir), dir, store, settings, config })
+        Ok(Self {
+            top: top.to_owned(),
+            refs: RefStore::new(&dir),
+            dir,
+            store,
+            settings,
+            config,
+            said: revspec::Said::default(),
+        })
     }
 
     /// Returns the top of the worktree.

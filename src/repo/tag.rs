@@ -27,7 +27,7 @@ pub struct NewTag<'a> {
 pub enum TagError {
     /// The name breaks a rule.
     #[error("'{}' is not a valid tag name: {}", .0.name.trim_start_matches("refs/tags/"), .0.reason)]
-    Name(#[from] RefNameError),
+    Name(RefNameError),
     /// There is one already.
     #[error("tag '{0}' already exists")]
     Exists(String),
@@ -37,6 +37,13 @@ pub enum TagError {
     /// An annotated tag without a message.
     #[error("the tag message is empty")]
     EmptyMessage,
+}
+
+/// The message has all that the name's own error says.
+impl From<RefNameError> for TagError {
+    fn from(error: RefNameError) -> Self {
+        Self::Name(error)
+    }
 }
 
 impl Repository {

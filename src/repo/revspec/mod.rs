@@ -12,9 +12,10 @@ mod reflog;
 mod resolve;
 mod set;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 pub use error::{Candidate, RevError, RevWarning};
 pub use set::{Range, RevItem, RevSet, is_set};
@@ -40,11 +41,25 @@ pub struct Resolver<'a> {
     /// Unix seconds.
     now: i64,
     monitor: &'a dyn Monitor,
-    /// What was said already.
-    said: RefCell<Vec<RevWarning>>,
+    said: &'a Said,
     /// How often the existence of a ref was asked for, and all refs once that was often.
     asked: Cell<usize>,
     known: OnceCell<HashSet<RefName>>,
+}
+
+/// What the user was told already, so that nothing is told twice.
+#[derive(Debug, Default)]
+pub struct Said(Mutex<Vec<RevWarning>>);
+
+impl Said {
+    fn is_new(&self, warning: RevWarning) -> bool {
+        let mut said = self.0.lock().expect("no holder of the lock panics");
+        let is_new = !said.contains(&warning);
+        if is_new {
+            said.push(warning);
+        }
+        is_new
+    }
 }
 
 /// What kind of object a place calls for; settles which of several objects an abbreviated id means.
@@ -72,7 +87,7 @@ impl Repository {
             cwd,
             now: now_ns() / 1_000_000_000,
             monitor: self.monitor(),
-            said: RefCell::default(),
+            said: &self.said,
             asked: Cell::default(),
             known: OnceCell::new(),
         }
@@ -87,9 +102,8 @@ impl Repository {
 impl Resolver<'_> {
     /// Tells the user something, once.
     fn warn(&self, warning: RevWarning) {
-        if !self.said.borrow().contains(&warning) {
+        if self.said.is_new(warning.clone()) {
             self.monitor.notice(&warning.to_string());
-            self.said.borrow_mut().push(warning);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Repositories with all kinds of refs, made up at random.
 
-use std::cell::RefCell;
 use std::fs;
 
 use super::NOW;
@@ -11,7 +10,7 @@ use crate::repo::monitor::{Monitor, Silent};
 use crate::repo::objects::ObjectReader;
 use crate::repo::reflog::ReflogEntry;
 use crate::repo::refs::RefStore;
-use crate::repo::revspec::{Resolver, RevError};
+use crate::repo::revspec::{Resolver, RevError, Said};
 use crate::repo::testing::{GitObjects, History, Random, TestGit};
 use crate::util::lock::FileLock;
 
@@ -113,6 +112,7 @@ impl Fixture {
     /// Asks a resolver for a user in the folder `d`.
     pub fn with<T>(&self, monitor: &dyn Monitor, ask: impl FnOnce(&Resolver<'_>) -> T) -> T {
         let cwd = self.history.git.top().join("d");
+        let said = Said::default();
         ask(&Resolver {
             objects: &self.history.objects,
             refs: &self.refs,
@@ -122,7 +122,7 @@ impl Fixture {
             cwd: &cwd,
             now: NOW,
             monitor,
-            said: RefCell::default(),
+            said: &said,
             asked: Default::default(),
             known: Default::default(),
         })

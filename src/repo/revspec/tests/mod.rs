@@ -275,7 +275,7 @@ fn ambiguous_ids_are_settled_by_what_is_wanted_as_in_git() {
     let refs = RefStore::new(&git.top().join(".git"));
     let top = git.top();
     let config = Config::default();
-    let said = RefCell::default();
+    let said = Said::default();
     let revs = Resolver {
         objects: &objects,
         refs: &refs,
@@ -285,7 +285,7 @@ fn ambiguous_ids_are_settled_by_what_is_wanted_as_in_git() {
         cwd: top,
         now: NOW,
         monitor: &Silent,
-        said,
+        said: &said,
         asked: Default::default(),
         known: Default::default(),
     };
@@ -390,7 +390,7 @@ fn errors_say_what_may_have_been_meant() {
 fn a_branch_without_commits_is_named() {
     let git = TestGit::new();
     let refs = RefStore::new(&git.top().join(".git"));
-    let (objects, config, top, said) = (GitObjects::load(&git), Config::default(), git.top(), RefCell::default());
+    let (objects, config, top, said) = (GitObjects::load(&git), Config::default(), git.top(), Said::default());
     let revs = Resolver {
         objects: &objects,
         refs: &refs,
@@ -400,7 +400,7 @@ fn a_branch_without_commits_is_named() {
         cwd: top,
         now: NOW,
         monitor: &Silent,
-        said,
+        said: &said,
         asked: Default::default(),
         known: Default::default(),
     };
