@@ -59,12 +59,14 @@ impl Diff {
         pair: &TablePair,
         sink: &mut dyn FnMut(&RowPair<'_>) -> ControlFlow<()>,
     ) -> Result<(), DiffError> {
-        if self.surely_same(pair)? {
+        if pair.same_sql() && self.surely_same(pair)? {
             return Ok(());
         }
         let identity = self.identity(pair)?;
         let mapping = Mapping::of(pair);
-        let walk = Walk { diff: self, pair, mapping: &mapping, place: self.place(pair) };
+        // Rows of tables with different columns are never equal in a bag.
+        let by_pages = identity != RowIdentity::Bag || mapping.same_columns;
+        let walk = Walk { diff: self, pair, mapping: &mapping, place: self.place(pair), by_pages };
         if self.is_direct(pair, identity) {
             return walk.direct(identity, sink);
         }
@@ -78,13 +80,13 @@ impl Diff {
 
     /// Counts the rows of a table that are new, gone and changed.
     pub fn count_rows(&self, pair: &TablePair) -> Result<[u64; 3], DiffError> {
-        if self.surely_same(pair)? {
+        if pair.same_sql() && self.surely_same(pair)? {
             return Ok([0; 3]);
         }
         let identity = self.identity(pair)?;
         if self.is_direct(pair, identity) {
             let mapping = Mapping::of(pair);
-            return Walk { diff: self, pair, mapping: &mapping, place: self.place(pair) }.count();
+            return Walk { diff: self, pair, mapping: &mapping, place: self.place(pair), by_pages: true }.count();
         }
         let mut counts = [0; 3];
         self.row_pairs(pair, &mut |row| {
@@ -233,10 +235,15 @@ impl TablePair {
         self.new.as_ref().or(self.old.as_ref()).expect("a pair has at least one table")
     }
 
-    /// Returns the kind of a table that both states define alike: then equal bytes mean equal values.
+    fn same_sql(&self) -> bool {
+        matches!((&self.old, &self.new), (Some(a), Some(b)) if a.sql == b.sql)
+    }
+
+    /// Returns the kind of a table whose records both states read alike: then equal bytes mean equal values.
     fn same_kind(&self) -> Option<TableKind> {
         match (&self.old, &self.new) {
-            (Some(a), Some(b)) if a.sql == b.sql && a.kind == b.kind => Some(a.kind),
+            // A column that is gone is no change of rows either.
+            (Some(a), Some(b)) if a.reads_like(b) || b.reads_like(a) => Some(a.kind),
             _ => None,
         }
     }

@@ -52,6 +52,8 @@ pub struct Table {
     pub(super) has_content: bool,
     /// The page of its root; 0 for virtual tables.
     pub(super) root: u32,
+    /// It has no generated or hidden columns: records hold the columns in their order.
+    pub(super) plain: bool,
 }
 
 /// A table and its name; without the table if SQLite cannot read the definition.
@@ -79,6 +81,18 @@ impl Table {
             Some(!["''", "\"\"", ",", ")"].iter().any(|nothing| value.starts_with(nothing)))
         });
         self.kind == TableKind::Virtual && !self.has_content && contents.any(|other| other)
+    }
+
+    /// Tells whether the bytes of a record of `self` mean the same in `new`: their definitions are the same, or `new` has
+    /// only more columns at its end, which old records lack.
+    pub(super) fn reads_like(&self, new: &Self) -> bool {
+        let extended = || {
+            self.kind == TableKind::Rowid
+                && (self.plain && new.plain)
+                && (&self.key, &self.rowid_column) == (&new.key, &new.rowid_column)
+                && new.columns.starts_with(&self.columns)
+        };
+        self.kind == new.kind && (self.sql == new.sql || extended())
     }
 
     /// Returns where a column is.
@@ -157,6 +171,7 @@ fn read(side: &Side, name: &str, kind: TableKind, sql: String, root: u32) -> rus
         name: name.into(),
         kind,
         shadow: false,
+        plain: info.iter().all(|i| !i.hidden),
         columns: info.into_iter().filter(|i| !i.hidden).map(|i| i.column).collect(),
         key: keys.into_iter().map(|(_, name)| name).collect(),
         rowid_column: None,

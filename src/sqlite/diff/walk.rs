@@ -17,6 +17,8 @@ pub(super) struct Walk<'d> {
     pub pair: &'d TablePair,
     pub mapping: &'d Mapping,
     pub place: Option<Place>,
+    /// Whether rows that pages tell to be the same may be passed over.
+    pub by_pages: bool,
 }
 
 impl Walk<'_> {
@@ -115,7 +117,7 @@ impl Walk<'_> {
     /// Returns the leaves that may hold differing rows, where the pages tell, and what reads those rows.
     fn by_pages(&self) -> Result<Option<(&Changed, Leaves, Lookup<'_>, Lookup<'_>)>, DiffError> {
         match (&self.diff.changed, self.pair.table_roots(), &self.pair.old, &self.pair.new) {
-            (Some(changed), Some(roots), Some(old), Some(new)) if self.place == Some(Place::Rowid) => {
+            (Some(changed), Some(roots), Some(old), Some(new)) if self.by_pages && self.place == Some(Place::Rowid) => {
                 let Some(leaves) = changed.leaves(roots)? else { return Ok(None) };
                 let (old, new) = (Lookup::new(&self.diff.old, old)?, Lookup::new(&self.diff.new, new)?);
                 Ok(Some((changed, leaves, old, new)))

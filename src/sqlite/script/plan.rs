@@ -57,7 +57,7 @@ pub(super) fn of_tables<'d>(diff: &'d Diff, wanted: &dyn Fn(&str) -> bool) -> Re
             (Some(a), Some(b), Compared::NoContent) if a.sql == b.sql => Plan::Same,
             (Some(_), Some(_), Compared::NoContent) => Plan::Replace,
             (Some(a), Some(b), Compared::Rows) => {
-                if diff.surely_same(pair)? {
+                if a.sql == b.sql && diff.surely_same(pair)? {
                     Plan::Same
                 } else {
                     let bag = diff.table_changes(pair)?.identity == RowIdentity::Bag;

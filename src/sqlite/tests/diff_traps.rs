@@ -56,6 +56,11 @@ fn pages_that_move_or_change_hands() {
             "CREATE TEMP TABLE s AS SELECT * FROM bare; DROP TABLE bare; CREATE TABLE bare (x, y); \
                                    INSERT INTO bare SELECT * FROM s",
         ),
+        ("a column more", "ALTER TABLE t ADD COLUMN more DEFAULT 'x'; UPDATE t SET more = 'y' WHERE id = 77"),
+        (
+            "a column more with another key",
+            "ALTER TABLE keyed ADD COLUMN more; UPDATE keyed SET more = 1 WHERE k = 'key 5'",
+        ),
         ("drop", "DROP TABLE t"),
         (
             "another table takes the free pages",
@@ -203,7 +208,7 @@ fn the_cost_follows_the_change() {
     copy(&a, &b);
     let conn = open(&b);
     conn.execute_batch("UPDATE w SET x = 'new' WHERE k = 'key 77'; DELETE FROM w WHERE k = 'key 1500'").unwrap();
-    conn.execute_batch("UPDATE t7 SET x = 'new' WHERE id IN (1, 1000); DELETE FROM t39 WHERE id = 1999; UPDATE t SET b = 99 WHERE id = 3").unwrap();
+    conn.execute_batch("UPDATE t7 SET x = 'new' WHERE id IN (1, 1000); DELETE FROM t39 WHERE id = 1999; ALTER TABLE t20 ADD COLUMN y DEFAULT 5; UPDATE t SET b = 99 WHERE id = 3").unwrap();
     drop(conn);
     let states = [captured(&a).unwrap(), captured(&b).unwrap()];
     let pages = states[0].len() / PAGE_SIZE;
