@@ -171,9 +171,6 @@ pub enum RevError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Two commits were to be compared that have no common ancestor, or a revision has a form that is not of use here.
-    #[error("'{0}' names several commits where one is wanted")]
-    Several(String),
     /// What stands in `@{…}` is no date.
     #[error(transparent)]
     Date(#[from] DateError),
