@@ -16,7 +16,7 @@ use crate::repo::types::ChangeKind;
 /// Show how a database differs, called by Git as its external diff.
 ///
 /// Git calls it with seven arguments, nine for a renamed file, when it is the value of GIT_EXTERNAL_DIFF or of the setting
-/// diff.<driver>.command. Files that are no databases are left to 'git diff' itself.
+/// diff.graft.command. Files that are no databases are left to 'git diff' itself.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  GIT_EXTERNAL_DIFF='graft difftool-helper' git diff HEAD~1 -- app.db\n  git config diff.graft.command 'graft \

@@ -3,7 +3,9 @@
 //! Files of the worktree whose fingerprint is as it was are not opened. Others are read once, in one read transaction:
 //! the pages are hashed and compared with the stored hashes, and the rows come from the same transaction.
 
+mod bytes;
 mod open;
+mod scan;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,19 +1,16 @@
 //! Opens the two sides of a file: snapshots, worktree files in a read transaction, plain files without a repository.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use super::super::capture::file_mode;
 use super::super::error::{RepoError, Result};
+use super::bytes::same_bytes;
+use super::scan::{compare_files, scan};
 use super::{FileDiff, FileDiffError};
-use crate::model::page::{ZERO_PAGE, pages_for};
-use crate::model::{
-    FileKind, FileMode, ObjectId, PAGE_SIZE, PageBuf, PageHash, PageIdx, PageSet, PageSource, RepoPath,
-};
+use crate::model::page::pages_for;
+use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath};
 use crate::repo::objects::ObjectReader;
 use crate::repo::types::{ChangeKind, FileChange};
 use crate::repo::{Repository, Settings};
@@ -22,7 +19,6 @@ use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::diff::{Diff, DiffOptions};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::file_source::{EmptySource, FileSource};
-use crate::sqlite::header::same_but_volatile;
 use crate::sqlite::holders::LockHolders;
 use crate::store::{OpenSnapshot, differing_pages};
 
@@ -180,7 +176,7 @@ fn look_at(file: &Path) -> Result<Option<(FileKind, FileMode, u64)>> {
 }
 
 /// One side, opened.
-enum Source {
+pub(super) enum Source {
     Absent,
     Stored(Arc<OpenSnapshot>),
     Database(Arc<FileSource>),
@@ -188,7 +184,8 @@ enum Source {
 }
 
 impl Source {
-    fn byte_len(&self) -> u64 {
+    /// Returns the number of bytes.
+    pub fn byte_len(&self) -> u64 {
         match self {
             Self::Absent => 0,
             Self::Stored(s) => s.byte_len(),
@@ -280,154 +277,6 @@ fn source(settings: &Settings, repo: Option<&Repository>, side: &Side, opaque: b
                     Ok(Source::Bytes(path.clone(), byte_len))
                 }
                 Err(e) => Err(e.into()),
-            }
-        }
-    }
-}
-
-/// Finds the pages in which a database file differs from a snapshot, hashing on a second thread.
-fn scan(stored: &Arc<OpenSnapshot>, file: &FileSource) -> Result<PageSet> {
-    stored.prepare_scan()?;
-    let (runs, queue) = sync_channel::<(PageIdx, Vec<u8>)>(8);
-    std::thread::scope(|scope| {
-        let hasher = scope.spawn(move || -> Result<PageSet> {
-            let mut differing = PageSet::new();
-            let mut known = Vec::new();
-            while let Ok((first, bytes)) = queue.recv() {
-                let count = (bytes.len() / PAGE_SIZE) as u32;
-                let both = stored.snapshot().page_count.saturating_sub(first.get() - 1).min(count);
-                known.clear();
-                stored.page_hashes(first, both, &mut known)?;
-                for (i, page) in bytes.chunks_exact(PAGE_SIZE).enumerate() {
-                    let idx = PageIdx::new(first.get() + i as u32).expect("pages count from 1");
-                    let page: &PageBuf = page.try_into().expect("one page");
-                    if known.get(i) != Some(&PageHash::of(page)) && !(idx == PageIdx::FIRST && excused(stored, page)?) {
-                        differing.insert(idx);
-                    }
-                }
-            }
-            Ok(differing)
-        });
-        let read = file.for_each_run(&mut |first, bytes| match runs.send((first, bytes)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        });
-        drop(runs);
-        let differing = hasher.join().expect("hashing does not panic");
-        read?;
-        let mut differing = differing?;
-        let (file_pages, stored_pages) = (file.page_count(), stored.page_count());
-        if let (Some(first), Some(last)) = (PageIdx::new(file_pages + 1), PageIdx::new(stored_pages))
-            && first <= last
-        {
-            differing.insert_range(first..=last);
-        }
-        Ok(differing)
-    })
-}
-
-/// Finds the pages in which two database files differ; both are read at once.
-fn compare_files(old: &FileSource, new: &FileSource) -> Result<PageSet> {
-    let (runs, queue) = sync_channel::<(PageIdx, Vec<u8>)>(8);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            old.for_each_run(&mut |first, bytes| match runs.send((first, bytes)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            })
-        });
-        let mut differing = PageSet::new();
-        let mut mark = |first: PageIdx, i: usize| {
-            differing.insert(PageIdx::new(first.get() + i as u32).expect("pages count from 1"));
-        };
-        let read = new.for_each_run(&mut |first, bytes| {
-            let other = queue.recv().map_or_else(|_| Vec::new(), |(_, other)| other);
-            let len = bytes.len().max(other.len()) / PAGE_SIZE;
-            for i in 0..len {
-                let page = i * PAGE_SIZE..(i + 1) * PAGE_SIZE;
-                if bytes.get(page.clone()) != other.get(page) {
-                    mark(first, i);
-                }
-            }
-            ControlFlow::Continue(())
-        });
-        while let Ok((first, other)) = queue.recv() {
-            (0..other.len() / PAGE_SIZE).for_each(|i| mark(first, i));
-        }
-        drop(queue);
-        reader.join().expect("reading does not panic")?;
-        read?;
-        Ok(differing)
-    })
-}
-
-/// Tells whether page 1 differs only in what is no content.
-fn excused(stored: &OpenSnapshot, new: &PageBuf) -> Result<bool> {
-    if stored.snapshot().page_count == 0 {
-        return Ok(false);
-    }
-    let mut old = ZERO_PAGE;
-    stored.read(PageIdx::FIRST, &mut old)?;
-    Ok(same_but_volatile(&old, new))
-}
-
-/// Compares byte for byte.
-fn same_bytes(a: &Source, b: &Source) -> Result<bool> {
-    if a.byte_len() != b.byte_len() {
-        return Ok(false);
-    }
-    let (mut a, mut b) = (Bytes::of(a)?, Bytes::of(b)?);
-    let mut x = vec![0; 64 * PAGE_SIZE];
-    let mut y = x.clone();
-    loop {
-        let len = a.read(&mut x)?;
-        b.read(&mut y)?;
-        if x[..len] != y[..len] {
-            return Ok(false);
-        }
-        if len == 0 {
-            return Ok(true);
-        }
-    }
-}
-
-/// The bytes of a side, in order.
-enum Bytes<'a> {
-    File(File, &'a Path),
-    Pages(Arc<dyn PageSource>, u64),
-}
-
-impl<'a> Bytes<'a> {
-    fn of(source: &'a Source) -> Result<Self> {
-        Ok(match source {
-            Source::Bytes(path, _) => Self::File(File::open(path).map_err(RepoError::file("read", path))?, path),
-            Source::Stored(s) => Self::Pages(Arc::clone(s) as _, 0),
-            Source::Database(d) => Self::Pages(Arc::clone(d) as _, 0),
-            Source::Absent => Self::Pages(Arc::new(EmptySource), 0),
-        })
-    }
-
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
-        match self {
-            Self::File(file, path) => {
-                let mut done = 0;
-                while done < out.len() {
-                    match file.read(&mut out[done..]).map_err(RepoError::file("read", path))? {
-                        0 => break,
-                        n => done += n,
-                    }
-                }
-                Ok(done)
-            }
-            Self::Pages(pages, at) => {
-                let left = pages.byte_len().saturating_sub(*at);
-                let len = left.min(out.len() as u64) as usize;
-                if let Some(first) = PageIdx::of_offset(*at).filter(|_| len > 0) {
-                    let whole = len.next_multiple_of(PAGE_SIZE);
-                    pages.read_pages(first, &mut out[..whole]).map_err(RepoError::Source)?;
-                    *at += len as u64;
-                }
-                Ok(len)
             }
         }
     }
