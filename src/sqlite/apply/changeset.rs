@@ -37,7 +37,9 @@ pub fn apply_changeset(path: &Path, changes: &[u8], options: &ApplyOptions<'_>) 
         return Ok(Applied::default());
     }
     if code != ffi::SQLITE_OK {
-        let e = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        // SAFETY: the connection is open; the text is copied before it is used again.
+        let words = unsafe { CStr::from_ptr(ffi::sqlite3_errmsg(conn.handle())) }.to_string_lossy().into_owned();
+        let e = rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words));
         return Err(impossible(path, "a changeset", &e));
     }
     // SQLite passes over tables that are not there, or have other columns or another key.

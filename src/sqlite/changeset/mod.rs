@@ -21,6 +21,9 @@ use crate::model::{RowIdentity, Value};
 /// Bytes of values gathered before a part is written.
 const PART_LEN: usize = 8 << 20;
 
+/// Columns of a table that SQLite can apply changes to: it compares them all in one expression, whose depth is limited.
+const MAX_COLUMNS: usize = 990;
+
 /// Why no changeset can be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangesetError {
@@ -77,6 +80,7 @@ fn table(diff: &Diff, pair: &TablePair, parts: &mut [Part; 3]) -> Result<(), Cha
     let identity = diff.table_changes(pair)?.identity;
     let reason = match identity {
         _ if new.kind == TableKind::Virtual => Some("it is a virtual table"),
+        _ if new.columns.len() > MAX_COLUMNS => Some("SQLite applies no changesets to so many columns"),
         RowIdentity::Bag => Some("its rows have no key"),
         RowIdentity::Rowid if !new.key.is_empty() => Some("its key holds NULL"),
         _ => None,
