@@ -33,7 +33,7 @@ pub struct LookArgs {
     #[arg(long, alias = "pretty", value_name = "FORMAT", value_parser = Format::parse)]
     pub format: Option<Format>,
 
-    /// How dates look: default, iso, rfc, short, relative, human, unix, raw, local, or format:<strftime pattern>.
+    /// How dates look: default, iso, rfc, short, relative, human, unix, raw, local, or `format:<strftime pattern>`.
     #[arg(long, value_name = "FORMAT", value_parser = DateFormat::parse)]
     pub date: Option<DateFormat>,
 

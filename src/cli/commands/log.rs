@@ -69,11 +69,11 @@ pub struct Which {
     #[arg(long, visible_alias = "before", value_name = "DATE")]
     pub until: Option<String>,
 
-    /// Only commits whose author's 'Name <email>' matches this regular expression.
+    /// Only commits whose author's `Name <email>` matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     pub author: Vec<String>,
 
-    /// Only commits whose committer's 'Name <email>' matches this regular expression.
+    /// Only commits whose committer's `Name <email>` matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     pub committer: Vec<String>,
 

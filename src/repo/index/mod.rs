@@ -1,7 +1,7 @@
 //! The index: every tracked path with its staged snapshot and the fingerprint of the file it was taken from.
 //!
 //! Replaced atomically under the repository lock; readers need no lock. It can always be rebuilt from HEAD's tree, at
-//! the price of what was staged. The file format is described in [`codec`].
+//! the price of what was staged. The file format is described in `codec`.
 
 mod codec;
 

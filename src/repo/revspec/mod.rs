@@ -1,6 +1,6 @@
 //! Revspecs: what people type to name a commit, a file in one, or a set of commits, resolved as Git does.
 //!
-//! A name is looked up as a ref, by [`names`]' rules, before it is taken for an abbreviated id; 64 digits are always an id. An
+//! A name is looked up as a ref, by `names`' rules, before it is taken for an abbreviated id; 64 digits are always an id. An
 //! abbreviation that fits several objects is settled by the kind that its place calls for (a commit before `~`, …).
 
 mod abbrev;
