@@ -52,6 +52,30 @@ fn rows_that_do_not_fit_are_named_and_nothing_changes() {
 }
 
 #[test]
+fn a_script_for_another_schema_is_refused_in_few_words() {
+    let env = recorded(
+        "CREATE TABLE fresh (x); INSERT INTO fresh VALUES ('kept out of messages'); DELETE FROM product WHERE id = 1",
+    );
+    let script = std::fs::read_to_string(env.path("changes.sql")).expect("the script");
+    env.graft(["apply", "changes.sql"]).ok();
+    // Once more: the table is there already.
+    let again = env.graft(["apply", "changes.sql"]);
+    let said = again.expect(1).stderr();
+    assert!(said.contains("conflict in the schema: table fresh already exists: CREATE TABLE fresh (x)"), "{said}");
+    assert!(!said.contains("kept out") && said.lines().count() < 5, "{said}");
+    let json = env.graft(["apply", "--json", "changes.sql"]).expect(1).stdout();
+    assert!(json.contains("\"table\":null") && json.contains("\"row\":\"CREATE TABLE fresh (x);\""), "{json}");
+    // A part of a script is none, and changes nothing.
+    env.graft(["restore", "--force", "--source", "HEAD~1", "shop.db"]).ok();
+    let before = std::fs::read(env.path("shop.db")).expect("the shop");
+    for (cut, why) in [("COMMIT;", "cut off"), ("BEGIN IMMEDIATE;", "outside of its transaction")] {
+        std::fs::write(env.path("part.sql"), script.replace(cut, "")).expect("a file");
+        env.graft(["apply", "part.sql"]).fails(&[why]);
+        assert!(std::fs::read(env.path("shop.db")).expect("the shop") == before, "the database was changed");
+    }
+}
+
+#[test]
 fn changesets_carry_rows_and_name_what_does_not_fit() {
     let env = shop();
     sql(
@@ -78,6 +102,11 @@ fn changesets_carry_rows_and_name_what_does_not_fit() {
     sql(&env.path("shop.db"), "ALTER TABLE note ADD COLUMN author");
     env.graft(["diff", "--changeset", "no.bin"]).refused(&["note", "definition"]);
     assert!(!env.path("no.bin").exists());
+    // A name that is surely none of a file to write.
+    env.graft(["diff", "--changeset", "HEAD~1", "HEAD"])
+        .wrong_usage(&["'HEAD~1' is a revision", "--changeset=changes.bin"]);
+    env.graft(["diff", "--changeset", "shop.db"]).wrong_usage(&["'shop.db' is a database"]);
+    assert!(!env.path("HEAD~1").exists());
 }
 
 #[test]

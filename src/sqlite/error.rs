@@ -123,6 +123,7 @@ impl DatabaseError {
 pub(super) fn code(error: &rusqlite::Error) -> Option<i32> {
     match error {
         rusqlite::Error::SqliteFailure(e, _) => Some(e.extended_code & 0xff),
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.extended_code & 0xff),
         _ => None,
     }
 }
@@ -132,10 +133,11 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL))
 }
 
-/// Returns SQLite's own words.
+/// Returns SQLite's own words, without the statement.
 pub(super) fn message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     }
 }

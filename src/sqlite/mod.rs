@@ -13,8 +13,11 @@ pub mod holders;
 pub mod materialize;
 pub mod sample;
 pub mod script;
+#[allow(unsafe_code)]
+mod session;
 #[cfg(test)]
 mod tests;
+#[allow(unsafe_code)]
 pub mod vfs;
 
 pub use capture::{ScanChunk, ScanOptions, Scanned, scan};

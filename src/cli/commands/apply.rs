@@ -56,7 +56,7 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct InTheWay<'a> {
-    table: &'a str,
+    table: Option<&'a str>,
     row: &'a str,
     reason: &'a str,
 }
@@ -96,7 +96,7 @@ fn report(database: &Path, applied: Applied, conflicts: &[Conflict], check: bool
     let name = database.display().to_string();
     if ctx.out.json {
         let conflicts: Vec<InTheWay<'_>> =
-            conflicts.iter().map(|c| InTheWay { table: &c.table, row: &c.row, reason: &c.reason }).collect();
+            conflicts.iter().map(|c| InTheWay { table: c.table.as_deref(), row: &c.row, reason: &c.reason }).collect();
         let code = if conflicts.is_empty() { exit::DONE } else { exit::NO };
         let applied = conflicts.is_empty() && !check;
         let answer = Answer { database: name, applied, inserted, deleted, updated, statements: others, conflicts };
@@ -105,12 +105,11 @@ fn report(database: &Path, applied: Applied, conflicts: &[Conflict], check: bool
     }
     if !conflicts.is_empty() {
         for conflict in conflicts {
-            ctx.say.note(format_args!(
-                "conflict in {}: {}: {}",
-                value::name(&conflict.table),
-                conflict.row,
-                conflict.reason
-            ));
+            let Conflict { table, row, reason } = conflict;
+            match table {
+                Some(table) => ctx.say.note(format_args!("conflict in {}: {row}: {reason}", value::name(table))),
+                None => ctx.say.note(format_args!("conflict in the schema: {reason}: {row}")),
+            }
         }
         return Err(Failure::new(format!(
             "{} in '{name}'; nothing was changed",
@@ -161,9 +160,10 @@ fn named(script: &str, ctx: &Context) -> Result<PathBuf, Failure> {
 fn explained(error: ApplyError, file: &Path) -> Failure {
     match error {
         ApplyError::Database(e) => Failure::from(RepoError::Database(e)),
-        ApplyError::Impossible { ref what, .. } => {
-            Failure::new(error.to_string()).help(format!("nothing was changed; SQLite refused: {what}"))
-        }
+        ApplyError::Impossible { ref what, .. } => Failure::new(error.to_string()).help(match what {
+            Some(statement) => format!("nothing was changed; SQLite refused: {statement}"),
+            None => "nothing was changed".to_owned(),
+        }),
         ApplyError::NotChanges => Failure::new(format!("'{}': {error}", file.display()))
             .help("'graft diff --sql' and 'graft diff --changeset' write what can be applied"),
         ApplyError::Interrupted(_) => Failure::silent(exit::INTERRUPTED),

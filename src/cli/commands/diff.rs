@@ -7,12 +7,12 @@ use globset::GlobBuilder;
 
 use super::Outcome;
 use crate::cli::context::Context;
-use crate::cli::diff::script::{empty_changeset, only_database};
+use crate::cli::diff::script::{check_output, empty_changeset, only_database};
 use crate::cli::diff::target::{self, Asked};
 use crate::cli::diff::{self, Filter, Format, View, textconv};
 use crate::cli::error::{Failure, exit};
-use crate::repo::RepoError;
 use crate::repo::diff::{FileDiff, files, open_files};
+use crate::repo::{RepoError, Repository};
 use crate::sqlite::diff::{DiffOptions, Identity};
 
 /// Show which rows, columns and schema objects differ between two states.
@@ -152,7 +152,10 @@ impl Args {
         wanted.into_iter().find(|(is, _)| *is).map_or(Format::Patch, |(_, format)| format)
     }
 
-    fn view(&self, ctx: &Context, from: String) -> Result<View, Failure> {
+    fn view(&self, ctx: &Context, from: String, repo: Option<&Repository>) -> Result<View, Failure> {
+        if let Some(name) = &self.changeset {
+            check_output(name, &ctx.resolve(name), repo)?;
+        }
         let glob = |text: &String| match GlobBuilder::new(text).case_insensitive(true).build() {
             Ok(glob) => Ok(glob.compile_matcher()),
             Err(e) => Err(Failure::usage(format!("'{text}' is no pattern")).because(&e)),
@@ -189,7 +192,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         Err(_) if args.plain_files().is_some() => return between_files(&args, ctx),
         other => other?,
     };
-    let view = args.view(ctx, ctx.prefix(&repo))?;
+    let view = args.view(ctx, ctx.prefix(&repo), Some(&repo))?;
     let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
     let pager = repo.config().get("core.pager").map(|e| e.value.clone());
     if asked.reads_worktree() {
@@ -233,7 +236,7 @@ fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
             .help("as in 'graft diff --no-index old.db new.db'; /dev/null is an absent one")
     })?;
     let file = files(Path::new(&old), Path::new(&new))?;
-    let view = args.view(ctx, String::new())?;
+    let view = args.view(ctx, String::new(), None)?;
     let settings = ctx.settings();
     ctx.out.hold();
     let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
@@ -250,7 +253,7 @@ fn as_text(args: &Args, ctx: &mut Context) -> Outcome {
         return Err(Failure::usage("one file is needed").help("as in 'graft diff --textconv app.db'"));
     };
     let file = files(Path::new("/dev/null"), &ctx.resolve(Path::new(name)))?;
-    let view = args.view(ctx, String::new())?;
+    let view = args.view(ctx, String::new(), None)?;
     let opened = open_files(&ctx.settings(), &file, view.options)?;
     textconv::write(ctx, &file, &opened, &view)?;
     Ok(exit::DONE)

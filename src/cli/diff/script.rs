@@ -6,8 +6,11 @@ use std::path::Path;
 use super::{Database, Open};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::cli::revs;
+use crate::repo::Repository;
 use crate::repo::diff::{FileDiff, Opened, Side};
 use crate::sqlite::changeset::{ChangesetError, write_changeset};
+use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::diff::DiffOptions;
 use crate::sqlite::script::{ScriptError, write_script};
 use crate::util::fs::TempFile;
@@ -36,6 +39,19 @@ pub fn only_database(files: Vec<FileDiff>, open: &Open<'_>) -> Result<Vec<FileDi
                 .help("name one of them, as in 'graft diff --sql -- app.db'"))
         }
     }
+}
+
+/// Refuses a file for the changeset that was surely meant to be something else.
+pub fn check_output(name: &Path, path: &Path, repo: Option<&Repository>) -> Result<(), Failure> {
+    let word = name.to_string_lossy();
+    let what = match classify(path) {
+        Ok(Detected::Sqlite(_)) => "is a database",
+        Ok(_) => return Ok(()),
+        Err(_) if repo.is_some_and(|repo| revs::object(repo, &word).is_ok()) => "is a revision",
+        Err(_) => return Ok(()),
+    };
+    let failure = Failure::usage(format!("'{word}' {what}, and --changeset takes the name of the file to write"));
+    Err(failure.help("as in 'graft diff --changeset=changes.bin HEAD~1 HEAD'"))
 }
 
 /// Writes the script for a database.

@@ -45,12 +45,12 @@ pub struct Applied {
     pub others: u64,
 }
 
-/// A row that is in the way of a change.
+/// A row, or the schema, that is in the way of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// The table.
-    pub table: String,
-    /// The row, by its key.
+    /// The table; `None` if it is the schema that does not fit.
+    pub table: Option<String>,
+    /// The row, by its key; or the beginning of the statement.
     pub row: String,
     /// What is wrong.
     pub reason: String,
@@ -75,8 +75,8 @@ pub enum ApplyError {
     Impossible {
         /// The database.
         path: PathBuf,
-        /// The beginning of the statement, or the table.
-        what: String,
+        /// The beginning of the statement, in a script.
+        what: Option<String>,
         /// SQLite's words.
         detail: String,
     },
@@ -117,12 +117,12 @@ fn finish(
     if conflicts.is_empty() && !options.check {
         return Ok(options.busy.retry(path, || conn.execute_batch("COMMIT"))?);
     }
-    conn.execute_batch("ROLLBACK").map_err(|e| impossible(path, "ROLLBACK", &e))?;
+    conn.execute_batch("ROLLBACK").map_err(|e| impossible(path, None, &e))?;
     if conflicts.is_empty() { Ok(()) } else { Err(ApplyError::Conflicts { path: path.into(), conflicts }) }
 }
 
-fn impossible(path: &Path, what: &str, e: &rusqlite::Error) -> ApplyError {
-    ApplyError::Impossible { path: path.into(), what: shortened(what), detail: message(e) }
+fn impossible(path: &Path, what: Option<&str>, e: &rusqlite::Error) -> ApplyError {
+    ApplyError::Impossible { path: path.into(), what: what.map(shortened), detail: message(e) }
 }
 
 /// Returns the beginning of a text, on one line.

@@ -34,7 +34,18 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
         let mut statement = match batch.next() {
             Ok(Some(statement)) => statement,
             Ok(None) => break,
-            Err(e) => return Err(impossible(path, "a statement", &e)),
+            Err(e) => {
+                let sql = match &e {
+                    Error::SqlInputError { sql, .. } => first_line(sql),
+                    _ => None,
+                };
+                // Statements that follow build on this one.
+                if let Some(sql) = sql.filter(|_| is_misfit(&message(&e))) {
+                    conflicts.push(other_schema(sql, &e));
+                    break;
+                }
+                return Err(impossible(path, sql, &e));
+            }
         };
         let whole = statement.expanded_sql().unwrap_or_default();
         let sql = without_comment(&whole);
@@ -46,6 +57,9 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
             "COMMIT" => {
                 finish(&conn, path, options, std::mem::take(&mut conflicts))?;
                 continue;
+            }
+            _ if conn.is_autocommit() && !sql.starts_with("PRAGMA ") => {
+                return Err(impossible_script(path, "the script has statements outside of its transaction"));
             }
             _ => {}
         }
@@ -64,7 +78,7 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
             Err(e) if code(&e) == Some(ffi::SQLITE_CONSTRAINT) && kind != Kind::Other => {
                 conflicts.push(in_the_way(sql, &e));
             }
-            Err(e) => return Err(impossible(path, sql, &e)),
+            Err(e) => return Err(impossible(path, Some(sql), &e)),
             Ok(()) if kind.is_checked(sql) && conn.changes() != 1 => conflicts.push(not_as_expected(&conn, sql)),
             Ok(()) => match kind {
                 Kind::Insert => applied.inserted += 1,
@@ -77,7 +91,34 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
             finish(&conn, path, options, std::mem::take(&mut conflicts))?;
         }
     }
+    if !conflicts.is_empty() {
+        finish(&conn, path, options, conflicts)?;
+    }
+    if !conn.is_autocommit() {
+        return Err(impossible_script(path, "the script is cut off: its end is missing"));
+    }
     Ok(applied)
+}
+
+fn impossible_script(path: &Path, detail: &str) -> ApplyError {
+    ApplyError::Impossible { path: path.into(), what: None, detail: detail.into() }
+}
+
+/// Tells by SQLite's words whether a statement does not fit the schema.
+fn is_misfit(message: &str) -> bool {
+    let lacks = ["table: ", "column: ", "index: ", "view: ", "trigger: "]
+        .into_iter()
+        .any(|what| message.strip_prefix("no such ").is_some_and(|rest| rest.starts_with(what)));
+    lacks || message.ends_with(" already exists") || message.contains(" has no column named ")
+}
+
+/// Returns the first line of the first statement.
+fn first_line(sql: &str) -> Option<&str> {
+    without_comment(sql).lines().next().filter(|line| !line.is_empty())
+}
+
+fn other_schema(sql: &str, e: &Error) -> Conflict {
+    Conflict { table: None, row: shortened(sql), reason: message(e) }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,7 +201,7 @@ fn not_as_expected(conn: &Connection, sql: &str) -> Conflict {
         Ok(true) => "the row holds other values",
         _ => "there is no such row",
     };
-    Conflict { table: plain(table), row: shortened(place), reason: reason.into() }
+    Conflict { table: Some(plain(table)), row: shortened(place), reason: reason.into() }
 }
 
 fn in_the_way(sql: &str, e: &Error) -> Conflict {
@@ -168,7 +209,7 @@ fn in_the_way(sql: &str, e: &Error) -> Conflict {
         Some((_, place)) => place,
         None => sql.split_once(" (").map_or(sql, |(_, rest)| rest),
     };
-    Conflict { table: plain(table(sql)), row: shortened(row), reason: message(e) }
+    Conflict { table: Some(plain(table(sql))), row: shortened(row), reason: message(e) }
 }
 
 /// Takes the quotes off a name.

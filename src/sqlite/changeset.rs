@@ -5,17 +5,14 @@
 //! is inserted: applied in this order nothing is in the way of anything. A row that changes in a table with unique
 //! columns is deleted and inserted again.
 
-mod group;
-
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 
-use group::{Change, Group, c_name};
-
 use super::diff::{Compared, Diff, DiffError, RowPair, TableKind, TablePair};
 use super::script::has_unique_columns;
+use super::session::{Change, Group, c_name};
 use crate::model::{RowIdentity, Value};
 
 /// Bytes of values gathered before a part is written.
