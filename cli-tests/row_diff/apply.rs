@@ -76,6 +76,45 @@ fn a_script_for_another_schema_is_refused_in_few_words() {
 }
 
 #[test]
+fn scripts_and_changesets_carry_over_the_rows_that_were_picked() {
+    let env = shop();
+    let shop = env.path("shop.db");
+    sql(
+        &shop,
+        "UPDATE product SET price = 99 WHERE id = 1; DELETE FROM product WHERE id = 3; INSERT INTO product VALUES (9, 'n', 1, x'');
+         UPDATE tag SET uses = 50 WHERE word = 'hot'; PRAGMA user_version = 7; CREATE INDEX by_price ON product (price)",
+    );
+    let picks: [(&[&str], &str); 4] = [
+        (&["--where", "price = 99"], "0 inserted, 0 deleted, 1 updated"),
+        (&["--diff-filter", "AD"], "1 inserted, 1 deleted, 0 updated"),
+        (&["-t", "product", "--diff-filter=d", "--where", "id > 0"], "1 inserted, 0 deleted, 1 updated"),
+        (&["-t", "tag"], "0 inserted, 0 deleted, 1 updated"),
+    ];
+    std::fs::copy(&shop, env.path("changed.db")).expect("a copy");
+    for (options, expected) in picks {
+        let script = env.graft([&["diff", "--sql"], options].concat()).ok();
+        assert!(!script.contains("user_version") && !script.contains("by_price"), "{options:?}: {script}");
+        std::fs::write(env.path("picked.sql"), &script).expect("a file");
+        env.graft([&["diff", "--changeset=picked.bin"], options].concat()).ok();
+        let shown = env.graft([&["diff", "--csv"], options].concat()).ok();
+        for file in ["picked.sql", "picked.bin"] {
+            env.graft(["restore", "--force", "shop.db"]).ok();
+            let said = env.graft(["apply", file, "shop.db"]).expect(0).stderr();
+            assert!(said.contains(expected), "{options:?} {file}: {said}");
+            assert_eq!(env.graft(["diff", "--csv"]).ok(), shown, "{options:?} {file}");
+        }
+        std::fs::copy(env.path("changed.db"), &shop).expect("a copy");
+    }
+    // Rows of a table that differs in more than rows cannot be picked; other tables can.
+    sql(&shop, "ALTER TABLE product ADD COLUMN origin DEFAULT 'here'");
+    for to in ["--sql", "--changeset=no.bin"] {
+        env.graft(["diff", to, "--where", "price = 99"]).refused(&["product", "definition"]);
+    }
+    assert!(env.graft(["diff", "--sql", "--where", "uses = 50"]).ok().contains("UPDATE \"tag\""));
+    env.graft(["diff", "--sql", "--limit", "1"]).wrong_usage(&["--sql", "--limit"]);
+}
+
+#[test]
 fn changesets_carry_rows_and_name_what_does_not_fit() {
     let env = shop();
     sql(

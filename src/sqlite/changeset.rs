@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 
-use super::diff::{Compared, Diff, DiffError, RowPair, TableKind, TablePair};
+use super::diff::{Compared, Diff, DiffError, Picked, RowPair, TableKind, TablePair};
 use super::script::has_unique_columns;
 use super::session::{Change, Group, c_name};
 use crate::model::{RowIdentity, Value};
@@ -41,36 +41,34 @@ pub enum ChangesetError {
 }
 
 /// Writes the changeset of one database, and returns what differs besides rows.
-pub fn write_changeset(
-    diff: &Diff,
-    wanted: &dyn Fn(&str) -> bool,
-    out: &mut dyn Write,
-) -> Result<Vec<String>, ChangesetError> {
+pub fn write_changeset(diff: &Diff, picked: &Picked<'_>, out: &mut dyn Write) -> Result<Vec<String>, ChangesetError> {
     let mut parts = [Part::new(diff)?, Part::new(diff)?, Part::new(diff)?];
-    for pair in diff.tables().iter().filter(|t| wanted(&t.name) && t.compared != Compared::Shadow) {
-        table(diff, pair, &mut parts)?;
+    for pair in diff.tables().iter().filter(|t| (picked.table)(&t.name) && t.compared != Compared::Shadow) {
+        table(diff, pair, picked, &mut parts)?;
     }
     for part in parts {
         part.copy_to(out)?;
     }
-    let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && wanted(&o.table));
-    let mut left_out: Vec<String> = objects.map(|o| format!("the {} {}", o.kind, o.name)).collect();
-    left_out.extend(diff.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));
+    let mut left_out = Vec::new();
+    if !picked.rows_only {
+        let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && (picked.table)(&o.table));
+        left_out.extend(objects.map(|o| format!("the {} {}", o.kind, o.name)));
+    }
+    if picked.settings {
+        left_out.extend(diff.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));
+    }
     Ok(left_out)
 }
 
-fn table(diff: &Diff, pair: &TablePair, parts: &mut [Part; 3]) -> Result<(), ChangesetError> {
+fn table(diff: &Diff, pair: &TablePair, picked: &Picked<'_>, parts: &mut [Part; 3]) -> Result<(), ChangesetError> {
     let inexpressible = |reason| ChangesetError::Inexpressible { table: pair.name.clone(), reason };
-    let (Some(old), Some(new)) = (&pair.old, &pair.new) else {
-        return Err(inexpressible(if pair.compared == Compared::Unreadable {
-            "SQLite cannot read it"
-        } else {
-            "the table is only in one of the states"
-        }));
+    let new = match (&pair.old, &pair.new) {
+        (Some(old), Some(new)) if old.sql == new.sql => new,
+        _ if picked.rows_only && !picked.any_row(pair)? => return Ok(()),
+        (Some(_), Some(_)) => return Err(inexpressible("its definition differs")),
+        _ if pair.compared == Compared::Unreadable => return Err(inexpressible("SQLite cannot read it")),
+        _ => return Err(inexpressible("the table is only in one of the states")),
     };
-    if old.sql != new.sql {
-        return Err(inexpressible("its definition differs"));
-    }
     if pair.compared != Compared::Rows || diff.surely_same(pair)? {
         return Ok(());
     }
@@ -86,7 +84,7 @@ fn table(diff: &Diff, pair: &TablePair, parts: &mut [Part; 3]) -> Result<(), Cha
     let name = c_name(&pair.name).map_err(DiffError::Sqlite)?;
     let keys: Vec<bool> = new.columns.iter().map(|c| new.key.contains(&c.name)).collect();
     let mut failed: Option<ChangesetError> = None;
-    diff.row_pairs(pair, &mut |row| {
+    (picked.rows)(pair, &mut |row| {
         let done = match reason {
             Some(reason) => Err(inexpressible(reason)),
             None => add(row, identity, &keys, again, &name, parts),

@@ -71,11 +71,11 @@ pub struct Args {
     pub csv: bool,
 
     /// Show a script of SQL that turns the old state into the new one, for 'graft apply' or any SQLite shell.
-    #[arg(long, group = "format", conflicts_with_all = ["condition", "limit", "diff_filter"])]
+    #[arg(long, group = "format", conflicts_with = "limit")]
     pub sql: bool,
 
     /// Write a changeset of SQLite's session extension, which holds rows but no schema, for 'graft apply' or other programs.
-    #[arg(long, value_name = "FILE", group = "format", conflicts_with_all = ["condition", "limit", "diff_filter"], value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", group = "format", conflicts_with = "limit", value_hint = ValueHint::FilePath)]
     pub changeset: Option<PathBuf>,
 
     /// Show which pages differ.

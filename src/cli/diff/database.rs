@@ -7,7 +7,7 @@ use crate::cli::error::Failure;
 use crate::model::{RowChange, SchemaChange, SequenceChange, SettingChange, Value};
 use crate::repo::RepoError;
 use crate::repo::diff::{FileDiff, FileDiffError, Rows};
-use crate::sqlite::diff::{Compared, Condition, DiffError, RowPair, TablePair};
+use crate::sqlite::diff::{Compared, Condition, DiffError, RowPair, Sink, TablePair};
 
 /// A database whose content is shown.
 pub(super) struct Database<'a> {
@@ -86,12 +86,20 @@ impl Database<'_> {
         pair: &TablePair,
         sink: &mut dyn FnMut(&RowPair<'_>) -> ControlFlow<()>,
     ) -> Result<Option<String>, Failure> {
+        match self.pairs(pair, sink) {
+            Err(DiffError::Unreadable { detail, .. }) => Ok(Some(detail)),
+            other => other.map(|()| None).map_err(|e| self.error(e)),
+        }
+    }
+
+    /// Hands the wanted rows of a table to `sink`.
+    pub fn pairs(&self, pair: &TablePair, sink: &mut Sink<'_>) -> Result<(), DiffError> {
         let filter = self.view.filter;
         let condition = match self.view.condition.as_deref().map(|text| Condition::new(pair, text)) {
             None => None,
             Some(Ok(condition)) => Some(condition),
             // The table has no such columns, so none of its rows is meant. Some other table has them.
-            Some(Err(_)) => return Ok(None),
+            Some(Err(_)) => return Ok(()),
         };
         let mut failed = None;
         let result =
@@ -103,10 +111,7 @@ impl Database<'_> {
                     ControlFlow::Break(())
                 }
             });
-        match result.and(failed.map_or(Ok(()), Err)) {
-            Err(DiffError::Unreadable { detail, .. }) => Ok(Some(detail)),
-            other => other.map(|()| None).map_err(|e| self.error(e)),
-        }
+        result.and(failed.map_or(Ok(()), Err))
     }
 
     /// Counts the wanted rows of a table.

@@ -11,7 +11,7 @@ use crate::repo::Repository;
 use crate::repo::diff::{FileDiff, Opened, Side};
 use crate::sqlite::changeset::{ChangesetError, write_changeset};
 use crate::sqlite::detect::{Detected, classify};
-use crate::sqlite::diff::DiffOptions;
+use crate::sqlite::diff::{DiffOptions, Picked};
 use crate::sqlite::script::{ScriptError, write_script};
 use crate::util::fs::TempFile;
 
@@ -59,10 +59,14 @@ pub(super) fn file(ctx: &mut Context, file: &FileDiff, database: Option<&Databas
     let Some(db) = database.filter(|db| db.rows.pages.is_none() || db.differs().unwrap_or(true)) else {
         return Ok(false);
     };
-    let written = write_script(&db.rows.diff, file.change.path.as_str(), &|table| db.wants(table), &mut ctx.out);
+    let name = file.change.path.as_str();
+    let written = picked(db, |picked| write_script(&db.rows.diff, name, picked, &mut ctx.out));
     let left_out = written.map_err(|e| match e {
         ScriptError::Diff(e) => db.error(e),
         ScriptError::Io(e) => Failure::from(e),
+        ScriptError::Inexpressible { .. } => {
+            Failure::new(e.to_string()).help("leave out --where and --diff-filter, or the table with -t")
+        }
     })?;
     for what in left_out {
         ctx.say.warning(format_args!("the script does not carry over {what}"));
@@ -76,7 +80,7 @@ pub(super) fn changeset(ctx: &mut Context, database: Option<&Database<'_>>) -> R
         return Ok(false);
     };
     let left_out = into_file(path, &mut |out| {
-        write_changeset(&db.rows.diff, &|table| db.wants(table), out).map_err(|e| match e {
+        picked(db, |picked| write_changeset(&db.rows.diff, picked, out)).map_err(|e| match e {
             ChangesetError::Diff(e) => db.error(e),
             ChangesetError::Io(e) => cannot_write(path, &e),
             ChangesetError::Inexpressible { .. } => {
@@ -88,6 +92,16 @@ pub(super) fn changeset(ctx: &mut Context, database: Option<&Database<'_>>) -> R
         ctx.say.warning(format_args!("the changeset does not carry over {what}"));
     }
     Ok(true)
+}
+
+/// Calls `write` with what the options pick.
+fn picked<T>(db: &Database<'_>, write: impl FnOnce(&Picked<'_>) -> T) -> T {
+    write(&Picked {
+        table: &|table| db.wants(table),
+        rows: &|pair, sink| db.pairs(pair, sink),
+        rows_only: db.view.wants_rows_only(),
+        settings: !db.view.is_narrowed(),
+    })
 }
 
 /// Writes the changeset of databases that do not differ.

@@ -95,7 +95,7 @@ impl Matcher {
 }
 
 /// What receives changes.
-pub(super) type Sink<'a> = dyn FnMut(&RowPair<'_>) -> ControlFlow<()> + 'a;
+pub type Sink<'a> = dyn FnMut(&RowPair<'_>) -> ControlFlow<()> + 'a;
 
 /// Adds rows to a [`Matcher`].
 pub(super) struct Adding<'m>(Statement<'m>);

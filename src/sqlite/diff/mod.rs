@@ -14,6 +14,7 @@ mod encode;
 mod mapping;
 mod matcher;
 mod pages;
+mod picked;
 mod rows;
 mod schema;
 pub(in crate::sqlite) mod side;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 use ahead::Ahead;
 pub use condition::Condition;
 pub use mapping::RowPair;
+pub use matcher::Sink;
+pub use picked::Picked;
 pub use rows::TableChanges;
 pub use table::{Column, Table, TableKind};
 

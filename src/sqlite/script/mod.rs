@@ -21,7 +21,7 @@ use plan::{Objects, Plan, Planned, Selection};
 use rows::RowStatements;
 
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Diff, DiffError, TablePair};
+use crate::sqlite::diff::{Diff, DiffError, Picked, TablePair};
 
 /// How a script begins; the name of its database follows.
 pub const MAGIC: &str = "-- graft diff --sql: ";
@@ -33,6 +33,14 @@ const KEEP: &str = "temp.graft_keep";
 /// Why no script can be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
+    /// Rows were picked of a table that differs in more than its rows.
+    #[error("a script cannot carry over single rows of {table}: {reason}")]
+    Inexpressible {
+        /// The table.
+        table: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The states cannot be compared.
     #[error(transparent)]
     Diff(#[from] DiffError),
@@ -45,15 +53,15 @@ pub enum ScriptError {
 pub fn write_script(
     diff: &Diff,
     name: &str,
-    wanted: &dyn Fn(&str) -> bool,
+    picked: &Picked<'_>,
     out: &mut dyn Write,
 ) -> Result<Vec<String>, ScriptError> {
-    let objects = Objects::read(diff)?;
+    let objects = Objects::read(diff, picked.rows_only)?;
     let encoding = objects.encoding();
     let literals = Literals { encoding: Encoding::parse(&encoding) };
-    let mut script = Script { diff, literals: &literals, left_out: Vec::new() };
+    let mut script = Script { diff, picked, literals: &literals, left_out: Vec::new() };
     let mut body = Spool::new()?;
-    let mut plans = plan::of_tables(diff, wanted)?;
+    let mut plans = plan::of_tables(diff, picked)?;
     for planned in &mut plans {
         script.table(planned, &mut body)?;
     }
@@ -63,11 +71,12 @@ pub fn write_script(
     }
     let touched = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan != Plan::Same);
     let made_anew = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan.makes_anew());
-    let select = Selection { wanted, touched: &touched, made_anew: &made_anew };
+    let select = Selection { wanted: picked.table, touched: &touched, made_anew: &made_anew };
     let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     writeln!(out, "{MAGIC}{name}")?;
     writeln!(out, "PRAGMA foreign_keys = OFF;\nPRAGMA ignore_check_constraints = ON;")?;
-    for setting in diff.settings()? {
+    let settings = if picked.settings { diff.settings()? } else { Vec::new() };
+    for setting in &settings {
         match setting.name {
             "user_version" | "application_id" => {}
             name => script.left_out.push(format!("the setting {name}")),
@@ -90,7 +99,7 @@ pub fn write_script(
             writeln!(out, "INSERT INTO sqlite_sequence (name, seq) VALUES ({name}, {});", literals.text(&seq))?;
         }
     }
-    for setting in diff.settings()?.iter().filter(|s| ["user_version", "application_id"].contains(&s.name)) {
+    for setting in settings.iter().filter(|s| ["user_version", "application_id"].contains(&s.name)) {
         writeln!(out, "PRAGMA {} = {};", setting.name, literals.text(&setting.new))?;
     }
     writeln!(out, "COMMIT;\nPRAGMA ignore_check_constraints = OFF;")?;
@@ -99,6 +108,7 @@ pub fn write_script(
 
 struct Script<'d> {
     diff: &'d Diff,
+    picked: &'d Picked<'d>,
     literals: &'d Literals,
     left_out: Vec<String>,
 }
@@ -148,7 +158,7 @@ impl Script<'_> {
         let mut any = false;
         let mut failed = None;
         let mut text = String::new();
-        self.diff.row_pairs(pair, &mut |row| {
+        (self.picked.rows)(pair, &mut |row| {
             any = true;
             text.clear();
             let written = match (row.old, row.new, &old, &new) {

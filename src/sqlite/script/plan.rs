@@ -5,9 +5,10 @@ use std::io::{self, Write};
 
 use rusqlite::Connection;
 
+use super::ScriptError;
 use crate::model::{RowIdentity, Value};
 use crate::sqlite::diff::side::{quoted, value};
-use crate::sqlite::diff::{Compared, Diff, DiffError, TableKind, TablePair};
+use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TableKind, TablePair};
 use crate::sqlite::error::message;
 
 /// What is done to a table.
@@ -45,9 +46,9 @@ pub(super) struct Planned<'d> {
 }
 
 /// Decides for all wanted tables.
-pub(super) fn of_tables<'d>(diff: &'d Diff, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Planned<'d>>, DiffError> {
+pub(super) fn of_tables<'d>(diff: &'d Diff, picked: &Picked<'_>) -> Result<Vec<Planned<'d>>, ScriptError> {
     let mut plans = Vec::new();
-    for pair in diff.tables().iter().filter(|t| wanted(&t.name)) {
+    for pair in diff.tables().iter().filter(|t| (picked.table)(&t.name)) {
         let both = || pair.old.iter().chain(&pair.new);
         let plan = match (&pair.old, &pair.new, pair.compared) {
             (.., Compared::Shadow) => Plan::Same,
@@ -71,12 +72,27 @@ pub(super) fn of_tables<'d>(diff: &'d Diff, wanted: &dyn Fn(&str) -> bool) -> Re
                 }
             }
         };
+        let plan = if picked.rows_only { rows_only(plan, pair, picked)? } else { plan };
         let indexes_other = pair.new.as_ref().is_some_and(|t| t.indexes_other_content());
         let rebuild =
             indexes_other && is_complete(diff, &pair.name) && (plan != Plan::Same || !diff.surely_same(pair)?);
         plans.push(Planned { pair, plan, rebuild });
     }
     Ok(plans)
+}
+
+/// Decides for a table of which single rows are wanted.
+fn rows_only(plan: Plan, pair: &TablePair, picked: &Picked<'_>) -> Result<Plan, ScriptError> {
+    let reason = match plan {
+        Plan::Same | Plan::Rows | Plan::Unreadable => return Ok(plan),
+        Plan::Create | Plan::Drop => "the table is only in one of the states",
+        Plan::Alter => "its definition differs",
+        Plan::Replace => "nothing but their values tells them apart",
+    };
+    match picked.any_row(pair)? {
+        true => Err(ScriptError::Inexpressible { table: pair.name.clone(), reason }),
+        false => Ok(Plan::Same),
+    }
 }
 
 /// Tells whether the content that a full-text index is about is there; what lacks it cannot be made again.
@@ -123,7 +139,8 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub fn read(diff: &Diff) -> Result<Self, DiffError> {
+    /// Reads both schemas; with `rows_only`, as if the new one were the old.
+    pub fn read(diff: &Diff, rows_only: bool) -> Result<Self, DiffError> {
         let (old, new) = diff.connections();
         let encoding = |conn: &Connection| conn.query_row("PRAGMA encoding", [], |row| row.get(0));
         let read = || -> rusqlite::Result<Self> {
@@ -147,6 +164,10 @@ impl Objects {
         };
         found.old.retain(|o| !shadow(&o.table));
         found.new.retain(|o| !shadow(&o.table));
+        if rows_only {
+            found.new = found.old.clone();
+            (found.old_sequences, found.new_sequences) = (None, None);
+        }
         Ok(found)
     }
 
