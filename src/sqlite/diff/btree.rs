@@ -33,6 +33,8 @@ pub(super) struct Cell<'p> {
     pub rowid: i64,
     /// All bytes of the cell on this page, the number of the first overflow page included.
     pub bytes: &'p [u8],
+    /// The record, as far as it lies on this page.
+    pub payload: &'p [u8],
     /// The first overflow page, and the bytes of the payload that lie there and behind.
     pub overflow: Option<(u32, u64)>,
 }
@@ -122,7 +124,8 @@ impl<'p> Node<'p> {
             return None;
         }
         let local = self.local_len(payload)?;
-        let Range { mut end, .. } = at..at.checked_add(local)?;
+        let Range { start: record, mut end } = at..at.checked_add(local)?;
+        let payload_on_page = self.bytes.get(record..end)?;
         let overflow = if local as u64 == payload {
             None
         } else {
@@ -130,7 +133,7 @@ impl<'p> Node<'p> {
             end += 4;
             Some((first, payload - local as u64))
         };
-        Some(Cell { rowid, bytes: self.bytes.get(start..end)?, overflow })
+        Some(Cell { rowid, bytes: self.bytes.get(start..end)?, payload: payload_on_page, overflow })
     }
 
     /// Returns how many bytes of a payload lie on the page itself.
@@ -167,7 +170,7 @@ pub(super) fn with_children(page_no: u32, page: &[u8], usable: usize, kept: &[us
 }
 
 /// Reads a number of 1 to 9 bytes, the last of which counts in full, and its length.
-fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut n = 0u64;
     for i in 0..8 {
         let byte = *bytes.get(at + i)?;

@@ -15,6 +15,7 @@ mod mapping;
 mod matcher;
 mod pages;
 mod picked;
+mod record;
 mod rows;
 mod schema;
 pub(in crate::sqlite) mod side;

@@ -235,7 +235,7 @@ impl TablePair {
         self.new.as_ref().or(self.old.as_ref()).expect("a pair has at least one table")
     }
 
-    fn same_sql(&self) -> bool {
+    pub(super) fn same_sql(&self) -> bool {
         matches!((&self.old, &self.new), (Some(a), Some(b)) if a.sql == b.sql)
     }
 

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use super::changed::{Changed, Leaves};
+use super::changed::{Changed, Leaves, Suspect};
 use super::cursor::{At, Cursor, Lookup, Place, Reader};
 use super::mapping::{Mapping, RowPair};
 use super::matcher::{Adding, Of, Sink};
+use super::record::surely_differ;
 use super::side::Side;
 use super::{Diff, DiffError, TablePair};
 use crate::model::{RowIdentity, Value};
@@ -37,14 +38,21 @@ impl Walk<'_> {
         })
     }
 
-    /// Counts rows that are new, gone and changed. Where the pages tell that only one state has a row, it is not read.
+    /// Counts rows that are new, gone and changed. Rows are read only where the pages leave it open.
     pub fn count(&self) -> Result<[u64; 3], DiffError> {
         let mut counts = [0; 3];
         if let Some((changed, leaves, mut old, mut new)) = self.by_pages()? {
-            changed.suspects(leaves, &mut |rowid, in_old, in_new| {
+            // Only then are the records the rows, column by column.
+            let plain = self.pair.same_sql() && self.pair.any().plain;
+            let rowid_column = self.pair.any().rowid_column.as_ref().and_then(|name| self.pair.any().position(name));
+            let utf8 = changed.is_utf8();
+            changed.suspects(leaves, &mut |Suspect { rowid, in_old, in_new, records }| {
                 match (in_old, in_new) {
                     (false, _) => counts[0] += 1,
                     (true, false) => counts[1] += 1,
+                    _ if plain && records.is_some_and(|(a, b)| surely_differ(a, b, rowid_column, utf8)) => {
+                        counts[2] += 1
+                    }
                     (true, true) => {
                         let same = match (old.find(rowid)?, new.find(rowid)?) {
                             (Some(a), Some(b)) => self.mapping.equal(a.values, b.values),
@@ -105,7 +113,7 @@ impl Walk<'_> {
     /// Finds the rows that differ in their place: by the pages, or by reading both states in full.
     fn merge(&self, on: &mut On<'_>) -> Result<(), DiffError> {
         if let Some((changed, leaves, mut old, mut new)) = self.by_pages()? {
-            return changed.suspects(leaves, &mut |rowid, in_old, in_new| {
+            return changed.suspects(leaves, &mut |Suspect { rowid, in_old, in_new, .. }| {
                 let old = if in_old { old.find(rowid)? } else { None };
                 let new = if in_new { new.find(rowid)? } else { None };
                 on(old, new)

@@ -25,6 +25,7 @@ use super::btree::{Cell, INDEX_INTERIOR, INDEX_LEAF, Node, TABLE_INTERIOR, TABLE
 use super::matcher::Of;
 use super::pages::{Differing, Pages};
 use crate::model::PageSet;
+use crate::sqlite::header::Encoding;
 use crate::util::interrupt;
 
 /// Overflow pages begin with a page number. Below this many pages its first byte is none of those of b-tree pages.
@@ -46,6 +47,17 @@ pub(super) struct Leaves {
     new: Vec<u32>,
     /// Rows that may differ although their leaves do not, in order.
     rowids: Vec<i64>,
+}
+
+/// A row that may differ.
+pub(super) struct Suspect<'p> {
+    pub rowid: i64,
+    /// The old state has it.
+    pub in_old: bool,
+    /// The new state has it.
+    pub in_new: bool,
+    /// Both records, as far as they lie on the pages of the tree.
+    pub records: Option<(&'p [u8], &'p [u8])>,
 }
 
 impl Leaves {
@@ -135,11 +147,16 @@ impl Changed {
         Ok(!inner.index_pages || inner.is_same_tree(roots.new)?)
     }
 
-    /// Hands out the rowids that may differ, in order, and whether the old and the new state have them.
+    /// Tells whether texts are stored in UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        self.0.borrow().new.header.encoding == Encoding::Utf8
+    }
+
+    /// Hands out the rows that may differ, in the order of their rowids.
     pub fn suspects(
         &self,
         leaves: Leaves,
-        on: &mut dyn FnMut(i64, bool, bool) -> Result<ControlFlow<()>, DiffError>,
+        on: &mut dyn FnMut(Suspect<'_>) -> Result<ControlFlow<()>, DiffError>,
     ) -> Result<(), DiffError> {
         let inner = &mut *self.0.borrow_mut();
         let (usable_old, usable_new) = (inner.old.usable(), inner.new.usable());
@@ -162,7 +179,8 @@ impl Changed {
             if !same {
                 // A row that was written over lies in leaves that both states share.
                 let (o, n) = if in_old || in_new { (in_old, in_new) } else { (true, true) };
-                if on(rowid, o, n)?.is_break() {
+                let records = a.as_ref().zip(b.as_ref()).map(|(a, b)| (a.payload, b.payload));
+                if on(Suspect { rowid, in_old: o, in_new: n, records })?.is_break() {
                     return Ok(());
                 }
             }
