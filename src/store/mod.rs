@@ -40,6 +40,7 @@ mod pack;
 mod page_diff;
 mod paths;
 mod rebuild;
+pub mod remote;
 mod segment;
 mod segment_writer;
 mod shelf;

@@ -1,0 +1,36 @@
+//! Remotes: plain object storage that several writers share safely.
+//!
+//! [`Backend`] is what Graft needs of a place; directories, memory and buckets provide it.
+
+mod backend;
+mod cloud;
+mod credentials;
+mod directory;
+mod error;
+mod memory;
+mod url;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+#[path = "../../../cli-tests/servers.rs"]
+mod servers;
+
+pub use backend::{Backend, Found, Listed, Version, is_key};
+pub use credentials::RemoteEnv;
+pub use error::RemoteError;
+pub use url::{RemoteUrl, Scheme, UrlError};
+
+use error::Result;
+
+/// The key of the object that everything in a remote is found from.
+pub const ROOT: &str = "root";
+
+/// Opens the place that a URL names. Sends no request and makes nothing.
+pub fn open_backend(url: &RemoteUrl, env: &RemoteEnv) -> Result<Box<dyn Backend>> {
+    Ok(match url.scheme {
+        Scheme::Directory => Box::new(directory::Directory::open(url.path.as_ref())),
+        Scheme::Memory => Box::new(memory::Memory::open(&url.bucket)),
+        Scheme::S3 | Scheme::Azure | Scheme::Google => Box::new(cloud::Cloud::open(url, env)?),
+    })
+}
