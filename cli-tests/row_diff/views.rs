@@ -237,3 +237,29 @@ fn whoever_reads_slowly_keeps_no_application_waiting() {
     assert!(child.wait().expect("it ends").success());
     assert!(text.len() > 400_000, "{} bytes", text.len());
 }
+
+#[test]
+fn a_renamed_file_is_known_by_its_volume() {
+    let env = shop();
+    env.graft(["mv", "shop.db", "store.db"]).ok();
+    let whole = |text: &str| text.contains("rename from shop.db\nrename to store.db") && !text.contains("@@");
+    // Nothing but the name differs, against the index and the worktree alike.
+    for args in [&["diff", "--staged"][..], &["diff", "HEAD"]] {
+        let text = env.graft(args).ok();
+        assert!(whole(&text), "{args:?}: {text}");
+        assert!(env.graft([args, &["--stat"]].concat()).ok().contains("shop.db => store.db"), "{args:?}");
+        assert_eq!(env.graft([args, &["--name-status"]].concat()).ok(), "R\tshop.db\tstore.db\n", "{args:?}");
+        let json = env.graft([args, &["--json"]].concat()).ndjson();
+        assert_eq!(json[0]["renamed_from"], "shop.db", "{args:?}");
+        assert_eq!(json[0]["change"], "renamed", "{args:?}");
+        assert_eq!(env.graft([args, &["-t", "product"]].concat()).ok(), "", "{args:?}");
+    }
+    assert_eq!(env.graft(["diff"]).ok(), "");
+    sql(&env.path("store.db"), "UPDATE tag SET uses = 77 WHERE word = 'hot'");
+    let text = env.graft(["diff", "HEAD"]).ok();
+    assert!(text.contains("rename to store.db") && text.contains("@@ tag (key word): 1 updated @@"), "{text}");
+    let text = env.graft(["diff", "-R", "HEAD"]).ok();
+    assert!(text.contains("rename from store.db\nrename to shop.db"), "{text}");
+    std::fs::remove_file(env.path("store.db")).expect("there");
+    assert_eq!(env.graft(["diff", "--name-status", "HEAD"]).ok(), "D\tshop.db\n");
+}

@@ -227,9 +227,9 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
         }
         let opened = open(file, view.options)?;
         seen.tables.extend(opened.tables());
-        let mode_differs = file.change.old_mode != file.change.new_mode && !view.is_narrowed();
+        let moved = file.change.old_mode != file.change.new_mode || file.change.renamed_from.is_some();
         let rows = match &opened {
-            Opened::Same if !mode_differs => continue,
+            Opened::Same if !moved || view.is_narrowed() => continue,
             Opened::Bytes { .. } if view.tables.is_some() || view.condition.is_some() => continue,
             Opened::Same | Opened::Bytes { .. } if !view.filter.takes_file(file.change.change) => continue,
             Opened::Same | Opened::Bytes { .. } => None,
@@ -242,7 +242,7 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
             (Some(db), true) => db.differs()?,
             (None, true) => true,
             (_, false) => match view.format {
-                Format::Stat => stat::file(ctx, file, &opened, database.as_ref(), &mut totals)?,
+                Format::Stat => stat::file(ctx, file, &opened, database.as_ref(), view, &mut totals)?,
                 Format::Summary => stat::summary(ctx, file, database.as_ref())?,
                 Format::Json => lines::file(ctx, file, &opened, database.as_ref())?,
                 Format::Csv => csv::file(ctx, file, database.as_ref())?,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Database, Tally, shown, value};
+use super::{Database, Tally, View, shown, value};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::render::change;
@@ -26,6 +26,7 @@ pub(super) fn file(
     file: &FileDiff,
     opened: &Opened,
     database: Option<&Database<'_>>,
+    view: &View,
     totals: &mut Totals,
 ) -> Result<bool, Failure> {
     let mut tables = Vec::new();
@@ -47,12 +48,10 @@ pub(super) fn file(
         }
     }
     totals.files += 1;
-    let name = match (&file.change.renamed_from, database) {
-        (Some(from), Some(db)) => {
-            format!("{} => {}", shown(from.as_str(), db.view), shown(file.change.path.as_str(), db.view))
-        }
-        (None, Some(db)) => shown(file.change.path.as_str(), db.view),
-        _ => file.change.path.to_string(),
+    let path = shown(file.change.path.as_str(), view);
+    let name = match &file.change.renamed_from {
+        Some(from) => format!("{} => {path}", shown(from.as_str(), view)),
+        None => path,
     };
     writeln!(ctx.out, " {name} | {}", extent(file, opened))?;
     if objects > 0 {

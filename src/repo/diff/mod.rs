@@ -7,7 +7,7 @@ mod bytes;
 mod open;
 mod scan;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshots};
@@ -16,10 +16,11 @@ use super::Repository;
 use super::changes::{Tracked, of_index};
 use super::error::Result;
 use super::index::Index;
+use super::objects::ObjectReader;
 use super::pathspec::Pathspecs;
 use super::types::{ChangeKind, FileChange};
 use crate::model::page::pages_for;
-use crate::model::{FileKind, ObjectId, RepoPath};
+use crate::model::{FileKind, ObjectId, RepoPath, VolumeId};
 use crate::sqlite::diff::DiffOptions;
 
 /// The two states to compare: old, then new.
@@ -145,12 +146,18 @@ impl Repository {
     /// Compares stored files with those in the worktree at paths that the index tracks.
     fn against_worktree(&self, index: &Index, old: Vec<Tracked>, new: &[Tracked]) -> Result<Vec<FileDiff>> {
         let mut out = Vec::new();
-        let gone = old.iter().filter(|t| index.get(&t.path).is_none());
-        for change in self.compare(&gone.cloned().collect::<Vec<_>>(), &[])? {
-            out.push(FileDiff::stored(change));
+        // By volume: a file of the index that has another path than before was renamed.
+        let mut gone: HashMap<VolumeId, Tracked> = HashMap::new();
+        for file in old.iter().filter(|t| index.get(&t.path).is_none()) {
+            if let Some(other) = gone.insert(self.snapshot(&file.snapshot)?.volume, file.clone()) {
+                out.extend(self.compare(&[other], &[])?.into_iter().map(FileDiff::stored));
+            }
         }
         for entry in index.entries().iter().filter(|e| new.iter().any(|t| t.path == e.path)) {
-            let before = old.iter().find(|t| t.path == entry.path).cloned();
+            let before = match old.iter().find(|t| t.path == entry.path) {
+                None if !gone.is_empty() => gone.remove(&self.snapshot(&entry.snapshot)?.volume),
+                known => known.cloned(),
+            };
             if self.is_surely_unchanged(entry)? {
                 let now = Tracked { path: entry.path.clone(), mode: entry.mode, snapshot: entry.snapshot };
                 let changes = self.compare(before.as_slice(), std::slice::from_ref(&now))?;
@@ -160,7 +167,8 @@ impl Repository {
             let file = entry.path.under(self.top());
             let now = open::look(&file)?;
             let (Some((kind, mode, byte_len)), Some(before)) = (now, &before) else {
-                if let Some(change) = one_sided(entry.path.clone(), before.as_ref(), now) {
+                let path = before.as_ref().map_or(&entry.path, |b| &b.path).clone();
+                if let Some(change) = one_sided(path, before.as_ref(), now) {
                     let old = change.old.map_or(Side::Absent, Side::Stored);
                     out.push(FileDiff { change, old, new: now.map_or(Side::Absent, |_| Side::File(file)) });
                 }
@@ -168,7 +176,13 @@ impl Repository {
             };
             let mut change = one_sided(entry.path.clone(), Some(before), now).expect("both sides are there");
             (change.kind, change.new_mode, change.byte_len) = (kind, Some(mode), byte_len);
+            if before.path != entry.path {
+                (change.change, change.renamed_from) = (ChangeKind::Renamed, Some(before.path.clone()));
+            }
             out.push(FileDiff { change, old: Side::Stored(before.snapshot), new: Side::File(file) });
+        }
+        for file in gone.into_values() {
+            out.extend(self.compare(&[file], &[])?.into_iter().map(FileDiff::stored));
         }
         out.sort_by(|a, b| a.change.path.cmp(&b.change.path));
         Ok(out)
