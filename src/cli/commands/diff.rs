@@ -70,7 +70,8 @@ pub struct Args {
     #[arg(long, group = "format")]
     pub csv: bool,
 
-    /// Show a script of SQL that turns the old state into the new one, for 'graft apply' or any SQLite shell.
+    /// Show a script of SQL that turns the old state into the new one, for 'graft apply' or any SQLite shell; --table, --where and
+    /// --diff-filter pick what goes into it.
     #[arg(long, group = "format", conflicts_with = "limit")]
     pub sql: bool,
 

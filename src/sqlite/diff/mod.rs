@@ -4,6 +4,9 @@
 //! by where they lie (rowid, or the key of a WITHOUT ROWID table), which needs no memory; what differs there is paired
 //! again by the identity asked for (a declared key, or as a bag of equal rows) in a temporary database on disk. Keys
 //! and cells are compared exactly, by storage class and bytes, whatever the collation.
+//!
+//! Changes are handed to a sink one by one, which may stop early. They are no `Iterator`: it would have to own cursors
+//! together with the statements and connections that these borrow from.
 
 mod ahead;
 mod btree;
