@@ -40,6 +40,12 @@ impl App {
         self.child.id()
     }
 
+    /// Ends the process at once, as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
     /// Runs one statement; returns its rows, or SQLite's message.
     pub fn try_sql(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, String> {
         self.ask(&json!({ "sql": sql }))

@@ -90,6 +90,9 @@ pub enum RepoError {
     /// Removing or moving files.
     #[error(transparent)]
     Remove(#[from] super::remove::RemoveError),
+    /// Removing untracked files.
+    #[error(transparent)]
+    Clean(#[from] super::clean::CleanError),
     /// Comparing files.
     #[error(transparent)]
     Diff(#[from] super::diff::FileDiffError),

@@ -9,6 +9,7 @@ pub mod branch;
 pub mod capture;
 pub mod changes;
 pub mod checkout;
+pub mod clean;
 pub mod commit;
 pub mod commit_tree;
 pub mod config;

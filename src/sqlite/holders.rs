@@ -81,10 +81,27 @@ pub fn sidecar(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Finds out which of some databases other programs have open, locked or not, and says by whom. Only Linux tells about
+/// programs without a lock, and only about those of the same user.
+pub fn openers(paths: &[PathBuf]) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, Vec<String>)> = paths.iter().map(|_| Vec::new()).enumerate().collect();
+    for (i, pid) in system::open_files(paths) {
+        found[i].1.push(format!("{} (pid {pid})", system::command(pid)));
+    }
+    for (i, who) in &mut found {
+        let holders = LockHolders::of(&paths[*i]);
+        if who.is_empty() && !holders.0.is_empty() {
+            who.push(holders.to_string());
+        }
+    }
+    found.into_iter().filter(|(_, who)| !who.is_empty()).map(|(i, who)| (i, who.join(" and "))).collect()
+}
+
 #[cfg(target_os = "linux")]
 mod system {
+    use std::collections::{BTreeSet, HashMap};
     use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::{LockKind, sidecar};
 
@@ -154,6 +171,33 @@ mod system {
         Some(Lock { pid, write, dev: (major, minor), inode, start, end })
     }
 
+    /// Returns which files other processes have open, by position.
+    pub fn open_files(paths: &[PathBuf]) -> BTreeSet<(usize, u32)> {
+        let mut wanted = HashMap::new();
+        for (i, path) in paths.iter().enumerate() {
+            for file in [path.clone(), sidecar(path, "-wal"), sidecar(path, "-shm")] {
+                if let Ok(file) = std::fs::metadata(file) {
+                    wanted.insert((file.dev(), file.ino()), i);
+                }
+            }
+        }
+        let mut found = BTreeSet::new();
+        if wanted.is_empty() {
+            return found;
+        }
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if pid == std::process::id() {
+                continue;
+            }
+            for open in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+                let Ok(file) = std::fs::metadata(open.path()) else { continue };
+                found.extend(wanted.get(&(file.dev(), file.ino())).map(|i| (*i, pid)));
+            }
+        }
+        found
+    }
+
     pub fn command(pid: u32) -> String {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
     }
@@ -161,9 +205,14 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use std::path::Path;
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
 
     use super::LockKind;
+
+    pub fn open_files(_: &[PathBuf]) -> BTreeSet<(usize, u32)> {
+        BTreeSet::new()
+    }
 
     pub fn locks(_: &Path) -> Vec<(u32, LockKind)> {
         Vec::new()

@@ -7,6 +7,7 @@ pub mod branch;
 pub mod cat_file;
 mod checked_out;
 pub mod checkout;
+pub mod clean;
 pub mod commit;
 pub mod commit_tree;
 pub mod completions;
@@ -52,7 +53,7 @@ pub type Outcome = Result<u8, Failure>;
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config", "demo"]),
-    ("Work on the next commit", &["add", "mv", "rm", "status", "commit"]),
+    ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Grow, mark and move", &["branch", "tag", "reset", "reflog"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
@@ -87,6 +88,7 @@ pub enum Command {
     Add(add::Args),
     Mv(mv::Args),
     Rm(rm::Args),
+    Clean(clean::Args),
     Status(status::Args),
     Commit(commit::Args),
     Log(Box<log::Args>),
@@ -128,6 +130,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Add(args) => add::run(args, ctx),
         Command::Mv(args) => mv::run(args, ctx),
         Command::Rm(args) => rm::run(args, ctx),
+        Command::Clean(args) => clean::run(args, ctx),
         Command::Status(args) => status::run(args, ctx),
         Command::Commit(args) => commit::run(args, ctx),
         Command::Log(args) => log::run(*args, ctx),

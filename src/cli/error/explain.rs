@@ -9,6 +9,7 @@ use crate::repo::RepoError;
 use crate::repo::add::AddError;
 use crate::repo::branch::BranchError;
 use crate::repo::checkout::CheckoutError;
+use crate::repo::clean::CleanError;
 use crate::repo::commit::CommitError;
 use crate::repo::config::ConfigError;
 use crate::repo::diff::FileDiffError;
@@ -134,6 +135,9 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Pathspec(e) => pathspec(e),
         RepoError::Untrackable(e) => untrackable(e),
         RepoError::Remove(e) => remove(e),
+        RepoError::Clean(CleanError::InUse(_)) => {
+            Some("nothing was removed; close it, or leave it out as in 'graft clean -f -- . :!app.db'".to_owned())
+        }
         RepoError::Rev(e) => super::revision::help(e),
         RepoError::Branch(e) => super::revision::branch(e),
         RepoError::Tag(e) => super::revision::tag(e),

@@ -83,6 +83,11 @@ impl Pathspecs {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
+    /// Tells whether an argument selects, rather than takes away.
+    pub fn includes_any(&self) -> bool {
+        !self.include.is_empty()
+    }
+
     /// Tells whether a path is selected; every one is if there are no arguments, or only excluding ones.
     pub fn matches(&self, path: &RepoPath) -> bool {
         self.matches_text(path.as_str())
