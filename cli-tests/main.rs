@@ -23,5 +23,6 @@ mod format_version;
 mod growth;
 mod processes;
 mod row_diff;
+mod sql;
 mod tree;
 mod walk;

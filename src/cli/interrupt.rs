@@ -3,7 +3,8 @@
 //! The first one asks the running operation to stop and waits for it as long as it shows signs of life; then, or at the
 //! second one, temporary files are removed and the process ends. What was committed until then stays; nothing else does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::exit;
@@ -11,6 +12,32 @@ use crate::util::{fs, interrupt};
 
 /// How many programs run in front that take Ctrl-C themselves: an editor, a pager.
 static IGNORED: AtomicUsize = AtomicUsize::new(0);
+
+/// What Ctrl-C does instead, while a statement of the user runs.
+type Hook = Box<dyn Fn() + Send>;
+static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+/// Whether the hook was called and nobody has heard it yet.
+static CALLED: AtomicBool = AtomicBool::new(false);
+
+/// A hook is in force while this lives.
+pub struct Hooked(());
+
+/// Lets Ctrl-C call `hook` rather than end the process; a second one, if the first was not [`heard`], ends it.
+pub fn instead(hook: Hook) -> Hooked {
+    *HOOK.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
+    Hooked(())
+}
+
+/// Tells that what the hook asked for was done.
+pub fn heard() {
+    CALLED.store(false, Ordering::SeqCst);
+}
+
+impl Drop for Hooked {
+    fn drop(&mut self) {
+        *HOOK.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// How long an operation may take to notice that it should stop.
 const NOTICE: Duration = Duration::from_millis(300);
@@ -40,6 +67,12 @@ pub fn install_handler() {
     // Without a handler the process still dies of the signal.
     let _ = ctrlc::set_handler(|| {
         if IGNORED.load(Ordering::SeqCst) > 0 {
+            return;
+        }
+        if let Some(hook) = &*HOOK.lock().unwrap_or_else(PoisonError::into_inner)
+            && !CALLED.swap(true, Ordering::SeqCst)
+        {
+            hook();
             return;
         }
         if interrupt::requested() {

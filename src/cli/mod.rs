@@ -26,6 +26,7 @@ pub mod ref_args;
 pub mod ref_format;
 pub mod render;
 pub mod revs;
+pub mod sql;
 pub mod style;
 pub mod suggest;
 pub mod usage;

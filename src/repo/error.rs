@@ -102,6 +102,9 @@ pub enum RepoError {
     /// Writing a state elsewhere.
     #[error(transparent)]
     Export(#[from] super::export::ExportError),
+    /// A state that cannot be queried.
+    #[error(transparent)]
+    Revision(#[from] super::revisions::RevisionError),
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

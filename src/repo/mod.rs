@@ -35,6 +35,7 @@ pub mod reflog;
 pub mod refs;
 pub mod remove;
 pub mod reset;
+pub mod revisions;
 pub mod revspec;
 pub mod staging;
 pub mod status;

@@ -270,16 +270,21 @@ fn remove_own_shm(path: &Path) {
     }
 }
 
-/// Writes a path as a URI that SQLite opens without creating anything.
-fn uri(path: &Path, mode: &str) -> io::Result<String> {
+/// Writes a path as a URI with parameters, such as a mode in which SQLite opens it without creating anything.
+pub(super) fn uri(path: &Path, parameters: &str) -> io::Result<String> {
     let path = std::path::absolute(path)?;
     let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_encoded_bytes() {
+    escape(&mut uri, path.as_os_str().as_encoded_bytes());
+    write!(uri, "?{parameters}").expect("writing to a string does not fail");
+    Ok(uri)
+}
+
+/// Appends bytes to a URI, escaped where they mean something in one.
+pub(super) fn escape(uri: &mut String, bytes: &[u8]) {
+    for &byte in bytes {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
             _ => write!(uri, "%{byte:02X}").expect("writing to a string does not fail"),
         }
     }
-    write!(uri, "?{mode}").expect("writing to a string does not fail");
-    Ok(uri)
 }

@@ -15,6 +15,7 @@ pub mod sample;
 pub mod script;
 #[allow(unsafe_code)]
 mod session;
+pub mod sql;
 #[cfg(test)]
 mod tests;
 #[allow(unsafe_code)]

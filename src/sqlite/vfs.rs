@@ -1,14 +1,17 @@
 //! The read-only virtual file system `graft`: lets SQLite open any [`PageSource`] as a database.
 //!
-//! A [`Mount`] gives a source a name that SQLite can open, as the main database or by `ATTACH`, several at once. Files
-//! opened keep their source alive, so a mount may go as soon as everything is open. They claim to be immutable: SQLite
+//! A [`Mount`] gives a source a name that SQLite can open, as the main database or by `ATTACH`, several at once. A path with
+//! the parameter `rev` opens a revision of that file (`file:app.db?vfs=graft&rev=HEAD~3`), see [`super::sql::revisions`].
+//! Files opened keep their source alive, so a mount may go as soon as everything is open. They claim to be immutable: SQLite
 //! takes no locks, looks for no journal, and reads databases whose header says WAL. Temporary files, for sorting, are
 //! left to the system's own file system. Apart from this file and the calls of SQLite's session extension (changesets), nothing
 //! in Graft is `unsafe`.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +19,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
+use super::sql::revisions;
 use crate::model::{PAGE_SIZE, PageIdx, PageSource, SourceError};
 
 const NAME: &CStr = c"graft";
@@ -31,6 +35,40 @@ struct Entry {
 
 static MOUNTED: LazyLock<Mutex<HashMap<String, Entry>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// Why something could not be opened or read on this thread.
+    static LAST_ERROR: RefCell<Option<SourceError>> = const { RefCell::new(None) };
+}
+
+/// Takes why a revision could last not be opened or read on this thread: SQLite knows only that it could not.
+pub(super) fn take_error() -> Option<SourceError> {
+    LAST_ERROR.take()
+}
+
+/// Forgets an error that nobody asked for.
+pub(super) fn forget_error() {
+    drop(LAST_ERROR.take());
+}
+
+/// Returns the revision that a database of a connection was opened at; `None` for other files.
+pub(super) fn revision_of(conn: &Connection, schema: &str) -> Option<String> {
+    let schema = CString::new(schema).ok()?;
+    // SAFETY: the handle is that of the open connection; the name found lives as long as the database stays attached, and
+    // is one that SQLite made, as looking for parameters demands.
+    unsafe {
+        let name = ffi::sqlite3_db_filename(conn.handle(), schema.as_ptr());
+        if name.is_null() {
+            return None;
+        }
+        let vfs = ffi::sqlite3_uri_parameter(name, c"vfs".as_ptr());
+        let rev = ffi::sqlite3_uri_parameter(name, c"rev".as_ptr());
+        if vfs.is_null() || rev.is_null() || CStr::from_ptr(vfs) != NAME {
+            return None;
+        }
+        Some(CStr::from_ptr(rev).to_string_lossy().into_owned())
+    }
+}
 
 /// A source under a name that SQLite can open; the name is valid until this is dropped.
 pub struct Mount {
@@ -122,7 +160,7 @@ fn mounted() -> std::sync::MutexGuard<'static, HashMap<String, Entry>> {
 }
 
 /// Makes the file system known to SQLite, once.
-fn register() -> rusqlite::Result<()> {
+pub(super) fn register() -> rusqlite::Result<()> {
     static DONE: OnceLock<c_int> = OnceLock::new();
     let code = *DONE.get_or_init(|| {
         // SAFETY: null asks for the default file system; the result lives as long as the process, or is null.
@@ -169,6 +207,40 @@ unsafe fn own_name<'a>(name: *const c_char) -> Option<&'a str> {
     }
     // SAFETY: by the contract of this function.
     unsafe { CStr::from_ptr(name) }.to_str().ok().filter(|n| n.starts_with(PREFIX))
+}
+
+/// Returns file and revision if that is what SQLite is to open.
+///
+/// # Safety
+/// `name` is what SQLite hands to `xOpen` with `flags`: for a main database, a name that parameters can be looked for in,
+/// alive as long as the file is open.
+unsafe fn revision<'a>(name: *const c_char, flags: c_int) -> Option<(&'a CStr, &'a CStr)> {
+    if name.is_null() || flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
+        return None;
+    }
+    // SAFETY: by the contract of this function.
+    unsafe {
+        let rev = ffi::sqlite3_uri_parameter(name, c"rev".as_ptr());
+        (!rev.is_null()).then(|| (CStr::from_ptr(name), CStr::from_ptr(rev)))
+    }
+}
+
+/// Opens a revision, or keeps why it cannot be opened.
+fn open_revision(path: &CStr, rev: &CStr) -> Option<Arc<dyn PageSource>> {
+    let open = || -> Result<Arc<dyn PageSource>, SourceError> {
+        let path = path.to_str().map_err(|_| "the name of the file is not UTF-8")?;
+        let rev = rev.to_str().map_err(|_| "the revision is not UTF-8")?;
+        revisions::open(Path::new(path), rev)
+    };
+    // A panic must not cross into C.
+    let result = catch_unwind(AssertUnwindSafe(open));
+    match result.unwrap_or_else(|_| Err("opening a revision failed unexpectedly".into())) {
+        Ok(source) => Some(source),
+        Err(e) => {
+            LAST_ERROR.set(Some(e));
+            None
+        }
+    }
 }
 
 /// An open source. SQLite allocates it and sees only `base`.
@@ -245,15 +317,21 @@ unsafe extern "C" fn x_open(
     // SAFETY: SQLite passes the registered structure, a file of szOsFile bytes, which is enough for either kind, and a
     // name that is null or a C string; the parent gets its own structure and otherwise the same.
     unsafe {
-        let Some(own) = own_name(name) else {
+        let revision = revision(name, flags);
+        let own = own_name(name);
+        if own.is_none() && revision.is_none() {
             let parent = parent(vfs);
             return match parent.xOpen {
                 Some(open) => open(parent, name, file, flags, out_flags),
                 None => ffi::SQLITE_CANTOPEN,
             };
-        };
+        }
         (*file).pMethods = ptr::null();
-        let found = mounted().get(own).map(|e| (e.source.clone(), e.last_error.clone()));
+        let found = match (own, revision) {
+            (Some(own), _) => mounted().get(own).map(|e| (e.source.clone(), e.last_error.clone())),
+            (None, Some((path, rev))) => open_revision(path, rev).map(|source| (source, LastError::default())),
+            (None, None) => None,
+        };
         let Some((source, last_error)) = found.filter(|_| flags & ffi::SQLITE_OPEN_MAIN_DB != 0) else {
             return ffi::SQLITE_CANTOPEN;
         };
@@ -347,6 +425,7 @@ unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len:
         Ok(()) if end as u64 > state.source.byte_len() => ffi::SQLITE_IOERR_SHORT_READ,
         Ok(()) => ffi::SQLITE_OK,
         Err(e) => {
+            LAST_ERROR.set(Some(e.to_string().into()));
             *state.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
             ffi::SQLITE_IOERR_READ
         }

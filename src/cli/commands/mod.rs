@@ -37,6 +37,7 @@ pub mod rev_parse;
 pub mod rm;
 pub mod show;
 pub mod show_ref;
+pub mod sql;
 pub mod status;
 pub mod symbolic_ref;
 pub mod tag;
@@ -55,6 +56,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "config", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
+    ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "tag", "reset", "reflog"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
@@ -95,6 +97,7 @@ pub enum Command {
     Show(show::Args),
     Diff(diff::Args),
     Apply(apply::Args),
+    Sql(sql::Args),
     DifftoolHelper(difftool_helper::Args),
     Branch(Box<branch::Args>),
     Tag(Box<tag::Args>),
@@ -138,6 +141,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Diff(args) => diff::run(args, ctx),
         Command::Apply(args) => apply::run(args, ctx),
         Command::DifftoolHelper(args) => difftool_helper::run(args, ctx),
+        Command::Sql(args) => sql::run(args, ctx),
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Branch(args) => branch::run(*args, ctx),
         Command::Tag(args) => tag::run(*args, ctx),

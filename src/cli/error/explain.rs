@@ -150,6 +150,7 @@ fn repo(error: &RepoError) -> Option<String> {
         }
         RepoError::NewerFormat { .. } => text(NEWER),
         RepoError::KeepsChanging(_) => text("pause the program that writes it and try again"),
+        RepoError::Revision(_) => text("'graft ls-files' says what is tracked as a database"),
         RepoError::UpdateRef(_) | RepoError::Pattern(_) | RepoError::Interrupted(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::model::Value;
 
 /// How a database stores text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::sqlite) enum Encoding {
     Utf8,
     Utf16Le,
     Utf16Be,
@@ -24,11 +24,16 @@ impl Encoding {
 }
 
 /// Writes values for databases of one encoding.
-pub(super) struct Literals {
+pub(in crate::sqlite) struct Literals {
     pub encoding: Encoding,
 }
 
 impl Literals {
+    /// Writes values for databases of the encoding that SQLite calls `name`.
+    pub fn for_encoding(name: &str) -> Self {
+        Self { encoding: Encoding::parse(name) }
+    }
+
     /// Appends a value.
     pub fn put(&self, out: &mut String, value: &Value) {
         match value {

@@ -6,7 +6,7 @@
 //! definition changed is made anew around the rows that stay. Triggers and indexes come back last. Statements say what
 //! the row held, so that a script applied to another database than the old state changes no row by mistake.
 
-mod literal;
+pub(in crate::sqlite) mod literal;
 mod plan;
 mod rows;
 

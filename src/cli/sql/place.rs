@@ -1,0 +1,205 @@
+//! Which database a session is on: the file, the revision, and the repository that it belongs to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::suggest;
+use crate::model::RepoPath;
+use crate::repo::RepoError;
+use crate::repo::Repository;
+use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::repo_path;
+use crate::repo::revisions::RepositoryRevisions;
+use crate::sqlite::sql::revisions::{Serving, serve};
+use crate::sqlite::sql::{RunError, Session, Target};
+
+/// Which database, and how.
+pub struct Place {
+    /// The repository, if there is one.
+    pub repo: Option<Arc<Repository>>,
+    /// The file, absolute; none for a database in memory.
+    pub file: Option<PathBuf>,
+    /// The file as it is called in messages.
+    pub shown: String,
+    /// The revision, if not the worktree.
+    pub rev: Option<String>,
+    /// The pager of the configuration.
+    pub pager: Option<String>,
+    cwd: PathBuf,
+    read_only: bool,
+    busy: Duration,
+    _serving: Option<Serving>,
+}
+
+/// What the command line says about the place.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// `--db`.
+    pub db: Option<&'a Path>,
+    /// `--at`.
+    pub at: Option<&'a str>,
+    /// `--readonly`.
+    pub read_only: bool,
+    /// `--create`.
+    pub create: bool,
+}
+
+impl Place {
+    /// Finds the database that is meant.
+    pub fn find(ctx: &Context, wanted: Wanted<'_>) -> Result<Self, Failure> {
+        let settings = ctx.settings();
+        let busy = settings.busy_timeout;
+        let found = Repository::discover(&ctx.cwd, settings);
+        let repo = match found {
+            Ok(repo) => Some(Arc::new(repo)),
+            // A file needs no repository, a revision does.
+            Err(RepoError::NotARepository(_)) if wanted.db.is_some() && wanted.at.is_none() => None,
+            Err(e) => return Err(e.into()),
+        };
+        let serving = repo.as_ref().map(|repo| {
+            let revisions = RepositoryRevisions::new(Arc::clone(repo), &ctx.cwd);
+            serve(repo.top(), Arc::new(revisions))
+        });
+        let pager = repo.as_ref().and_then(|r| r.config().get("core.pager").map(|e| e.value.clone()));
+        let mut place = Self {
+            repo,
+            file: None,
+            shown: String::new(),
+            rev: wanted.at.map(str::to_owned),
+            pager,
+            cwd: ctx.cwd.clone(),
+            read_only: wanted.read_only,
+            busy,
+            _serving: serving,
+        };
+        let file = match wanted.db {
+            Some(db) => db.to_owned(),
+            None => place.only_one()?,
+        };
+        place.shown = file.display().to_string();
+        let absolute = ctx.resolve(&file);
+        if place.rev.is_none() && !wanted.create && !absolute.exists() {
+            return Err(place.absent(&file));
+        }
+        place.file = Some(absolute);
+        Ok(place)
+    }
+
+    /// Opens a session.
+    pub fn open(&self) -> Result<Session, Failure> {
+        let target = match (&self.file, &self.rev) {
+            (None, _) => Target::Memory,
+            (Some(path), None) => Target::File { path, read_only: self.read_only },
+            (Some(path), Some(rev)) => {
+                // SQLite says only that it cannot open it; this says why, with the help that belongs to it.
+                if let Some(repo) = &self.repo {
+                    let inside = repo_path(repo.top(), &self.cwd, path).map_err(RepoError::from)?;
+                    repo.snapshot_at(&self.cwd, &inside, rev)?;
+                }
+                Target::Revision { path, rev, read_only: self.read_only }
+            }
+        };
+        Session::open(target, self.busy).map_err(|e| self.cannot_open(e))
+    }
+
+    /// Moves to another revision, or to the worktree; stays where it is if that cannot be opened.
+    pub fn move_to(&mut self, rev: Option<String>) -> Result<Session, Failure> {
+        let before = std::mem::replace(&mut self.rev, rev);
+        let opened = match (&self.file, &self.rev) {
+            (Some(file), None) if !file.exists() => Err(self.absent(Path::new(&self.shown))),
+            _ => self.open(),
+        };
+        if opened.is_err() {
+            self.rev = before;
+        }
+        opened
+    }
+
+    /// Says what to do where something cannot be written.
+    pub fn write_help(&self) -> String {
+        match &self.rev {
+            Some(rev) => format!(
+                "a revision stays as it is; 'graft switch -c <branch> {rev}' makes a branch of it whose file can be written"
+            ),
+            None if self.read_only => "the session was opened with --readonly".to_owned(),
+            None => {
+                "revisions stay as they are; 'graft switch -c <branch> <revision>' makes a branch whose file can be written"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Lets go of what an idle session must not hold.
+    pub fn rest(&self) {
+        if let Some(repo) = &self.repo {
+            repo.store().release();
+        }
+    }
+
+    fn only_one(&self) -> Result<PathBuf, Failure> {
+        let Some(repo) = &self.repo else { return Err(Failure::usage("name a database with --db")) };
+        if let Some(rev) = &self.rev {
+            // 'HEAD~3:app.db' names the file as well.
+            let id = repo.resolver(&self.cwd).object(rev).map_err(RepoError::from)?;
+            if repo.kind(&id).map_err(RepoError::from)? == crate::model::ObjectKind::Snapshot {
+                return Ok(repo.top().join("snapshot"));
+            }
+        }
+        let databases = repo.databases(&self.cwd, self.rev.as_deref())?;
+        let at = self.rev.as_ref().map_or(String::new(), |rev| format!(" at {rev}"));
+        match databases.as_slice() {
+            [one] => Ok(one.under(&self.up_to_top(repo))),
+            [] => Err(Failure::usage(format!("no database is tracked{at}"))
+                .help("name a file with --db, or track one with 'graft add <file>'")),
+            several => {
+                const SHOWN: usize = 12;
+                let mut names: Vec<&str> = several.iter().take(SHOWN).map(RepoPath::as_str).collect();
+                if several.len() > SHOWN {
+                    names.push("…");
+                }
+                Err(Failure::usage(format!("{} databases are tracked{at}: {}", several.len(), names.join(", ")))
+                    .help(format!("choose one, as in 'graft sql --db {}'", several[0])))
+            }
+        }
+    }
+
+    /// The way from where the user stands to the top of the worktree.
+    fn up_to_top(&self, repo: &Repository) -> PathBuf {
+        match self.cwd.strip_prefix(repo.top()) {
+            Ok(inside) => inside.components().map(|_| "..").collect(),
+            Err(_) => repo.top().to_owned(),
+        }
+    }
+
+    fn absent(&self, file: &Path) -> Failure {
+        let failure = Failure::new(format!("there is no file '{}'", file.display()));
+        let tracked = self.repo.as_ref().is_some_and(|repo| {
+            let path = repo_path(repo.top(), &self.cwd, file);
+            path.is_ok_and(|p| repo.index().is_ok_and(|i| i.get(&p).is_some()))
+        });
+        if tracked {
+            return failure.help(format!("'graft restore {}' brings it back", file.display()));
+        }
+        match suggest::file_like(&self.cwd.join(file)) {
+            Some(near) => {
+                let near = near.strip_prefix(&self.cwd).map(Path::to_owned).unwrap_or(near);
+                failure.help(format!("did you mean '{}'?", near.display()))
+            }
+            None => failure.help("--create makes a new database"),
+        }
+    }
+
+    fn cannot_open(&self, error: RunError) -> Failure {
+        match error {
+            RunError::Sql(e) => match e.cause {
+                Some(cause) => Failure::new(format!("cannot open '{}'", self.shown)).because(cause.as_ref()),
+                None => Failure::new(format!("cannot open '{}': {}", self.shown, e.message)),
+            },
+            RunError::Output(e) => e.into(),
+            RunError::Interrupted => Failure::silent(crate::cli::error::exit::INTERRUPTED),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a statement failed, and where in it.
+
+use std::io;
+
+use rusqlite::ffi;
+
+use crate::model::SourceError;
+use crate::sqlite::error::{code, message};
+
+/// When a statement failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// While it was understood.
+    Prepare,
+    /// While it ran.
+    Step,
+}
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub struct SqlError {
+    /// SQLite's words.
+    pub message: String,
+    /// When.
+    pub stage: Stage,
+    /// The byte of the text handed in at which SQLite stumbled, if it says so.
+    pub offset: Option<usize>,
+    /// What lies behind it: pages that cannot be read, a revision that names nothing.
+    pub cause: Option<SourceError>,
+    /// What was to be written is a revision, or was opened for reading only.
+    pub read_only: bool,
+    /// Another connection stands in the way.
+    pub busy: bool,
+}
+
+/// Why a text of statements was not run to its end.
+#[derive(Debug)]
+pub enum RunError {
+    /// A statement failed.
+    Sql(Box<SqlError>),
+    /// What came out could not be passed on.
+    Output(io::Error),
+    /// The user asked to stop.
+    Interrupted,
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl RunError {
+    /// Explains an error of SQLite; `at` is where the statement begins in the text.
+    pub(super) fn of(error: rusqlite::Error, stage: Stage, at: usize, cause: Option<SourceError>) -> Self {
+        if code(&error) == Some(ffi::SQLITE_INTERRUPT) {
+            return Self::Interrupted;
+        }
+        let (text, offset, number) = match &error {
+            rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
+                (msg.clone(), usize::try_from(*offset).ok().map(|o| at + o), Some(error.extended_code & 0xff))
+            }
+            other => (message(other), None, code(other)),
+        };
+        Self::Sql(Box::new(SqlError {
+            message: text,
+            stage,
+            offset,
+            cause,
+            read_only: number == Some(ffi::SQLITE_READONLY),
+            busy: matches!(number, Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)),
+        }))
+    }
+}

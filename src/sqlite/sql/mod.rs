@@ -1,0 +1,183 @@
+//! A user's SQL session: a connection with SQLite's own defaults, on a file of the worktree or on a revision of it.
+//!
+//! Statements run one by one, and their rows are handed on as SQLite gives them: nothing is gathered. Revisions are opened
+//! through the file system `graft` by a URI that names file and revision, also by `ATTACH`; see [`revisions`].
+
+mod catalog;
+mod cell;
+mod dump;
+mod error;
+mod import;
+pub mod revisions;
+pub mod split;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
+
+pub use catalog::{Database, Names};
+pub use cell::{Cell, Cells, real_text, sql_literal, to_value};
+pub use error::{RunError, SqlError, Stage};
+pub use import::Import;
+
+use super::attach::uri;
+use super::vfs;
+
+/// What a session is opened on.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// An empty database in memory.
+    Memory,
+    /// A file, which is made if it is not there.
+    File {
+        /// The file.
+        path: &'a Path,
+        /// Open it for reading only; it must exist.
+        read_only: bool,
+    },
+    /// A stored state of a file.
+    Revision {
+        /// The file, below the top of the worktree; it need not exist.
+        path: &'a Path,
+        /// The revision.
+        rev: &'a str,
+        /// Attach other files for reading only, too.
+        read_only: bool,
+    },
+}
+
+/// Who gets the rows of statements.
+pub trait Sink {
+    /// Begins the answer of a statement that returns rows, before the first one.
+    fn begin(&mut self, columns: &[String]) -> io::Result<()>;
+    /// Takes a row.
+    fn row(&mut self, cells: &Cells<'_>) -> io::Result<()>;
+    /// Ends the answer.
+    fn end(&mut self) -> io::Result<()>;
+}
+
+/// A user's connection.
+pub struct Session {
+    conn: Connection,
+}
+
+/// Stops the statement that runs, from another thread.
+#[derive(Clone)]
+pub struct Stop(Arc<InterruptHandle>);
+
+impl Stop {
+    /// Stops it.
+    pub fn stop(&self) {
+        self.0.interrupt();
+    }
+}
+
+impl Session {
+    /// Opens a session. Locks of other connections are waited for as long as `busy` says.
+    pub fn open(target: Target<'_>, busy: Duration) -> Result<Self, RunError> {
+        vfs::forget_error();
+        let opened = vfs::register().and_then(|()| connect(target, busy));
+        match opened {
+            Ok(conn) => Ok(Self { conn }),
+            Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
+        }
+    }
+
+    /// Returns the handle that stops a running statement.
+    pub fn stop_handle(&self) -> Stop {
+        Stop(Arc::new(self.conn.get_interrupt_handle()))
+    }
+
+    /// Waits this long for locks of other connections.
+    pub fn wait_for_locks(&self, busy: Duration) -> Result<(), RunError> {
+        self.conn.busy_timeout(busy).map_err(|e| RunError::of(e, Stage::Step, 0, None))
+    }
+
+    /// Tells whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        !self.conn.is_autocommit()
+    }
+
+    /// Returns how many rows the last statement changed, and all of them so far.
+    pub fn changes(&self) -> (u64, u64) {
+        (self.conn.changes(), self.conn.total_changes())
+    }
+
+    /// Runs the first statement of a text and returns the length of what was run.
+    pub fn run_first(&self, text: &str, sink: &mut dyn Sink) -> Result<usize, RunError> {
+        let end = split::first(text);
+        let start = split::skip_space(&text[..end]);
+        vfs::forget_error();
+        self.run(&text[start..end], start, sink)?;
+        Ok(end)
+    }
+
+    fn run(&self, statement: &str, at: usize, sink: &mut dyn Sink) -> Result<(), RunError> {
+        let failed = |stage| move |e| RunError::of(e, stage, at, vfs::take_error());
+        let mut prepared = self.conn.prepare(statement).map_err(failed(Stage::Prepare))?;
+        let count = prepared.column_count();
+        let mut columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
+        let mut rows = prepared.raw_query();
+        let mut begun = false;
+        while let Some(row) = rows.next().map_err(failed(Stage::Step))? {
+            if count == 0 {
+                continue;
+            }
+            if !begun {
+                // Running may have found the schema changed and the statement with it.
+                columns = row.as_ref().column_names().map(str::to_owned).collect();
+                sink.begin(&columns)?;
+                begun = true;
+            }
+            sink.row(&Cells::new(row, columns.len()))?;
+        }
+        if count > 0 {
+            if !begun {
+                sink.begin(&columns)?;
+            }
+            sink.end()?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the version of SQLite.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
+fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read_only = match target {
+        Target::Memory => false,
+        Target::File { read_only, .. } | Target::Revision { read_only, .. } => read_only,
+    };
+    flags |= match read_only {
+        true => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        false => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    let not_absolute = |_| rusqlite::Error::InvalidPath(std::path::PathBuf::new());
+    let conn = match target {
+        Target::Memory => Connection::open_in_memory_with_flags(flags)?,
+        Target::File { path, .. } => Connection::open_with_flags(uri(path, "").map_err(not_absolute)?, flags)?,
+        Target::Revision { path, rev, .. } => {
+            Connection::open_with_flags(revisions::uri(path, rev).map_err(not_absolute)?, flags)?
+        }
+    };
+    conn.busy_timeout(busy)?;
+    // The build turns it on; SQLite does not.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    conn.set_prepared_statement_cache_capacity(0);
+    if !matches!(target, Target::Memory) {
+        // Opening is lazy: this finds out whether the file is a database at all.
+        conn.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).or_else(|e| match e {
+            rusqlite::Error::QueryReturnedNoRows => Ok(()),
+            other => Err(other),
+        })?;
+    }
+    Ok(conn)
+}
