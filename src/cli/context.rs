@@ -14,6 +14,7 @@ use super::pager::{self, Pager};
 use super::progress::Progress;
 use super::style;
 use crate::repo::{Repository, Settings};
+use crate::store::remote::RemoteEnv;
 
 /// The surroundings of one command.
 pub struct Context {
@@ -72,6 +73,9 @@ impl Context {
             busy_timeout: self.globals.busy_timeout.map_or(defaults.busy_timeout, Duration::from_millis),
             monitor: Arc::new(Progress::new(&self.globals, self.say)),
             env: env::identity(&env::var),
+            remote_env: RemoteEnv::new(
+                std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+            ),
             user_config: env::user_config(&env::var),
             overrides: self.globals.settings.clone(),
         }

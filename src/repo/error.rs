@@ -108,6 +108,12 @@ pub enum RepoError {
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// A remote.
+    #[error(transparent)]
+    Remote(#[from] crate::store::remote::RemoteError),
+    /// Remotes as configured, and what is asked of them.
+    #[error(transparent)]
+    Sync(#[from] super::remote::SyncError),
     /// A file operation.
     #[error("cannot {action} {}", path.display())]
     File {

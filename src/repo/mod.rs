@@ -33,6 +33,7 @@ pub mod pending;
 pub mod ref_list;
 pub mod reflog;
 pub mod refs;
+pub mod remote;
 pub mod remove;
 pub mod reset;
 pub mod revisions;
@@ -63,6 +64,7 @@ use objects::{ObjectReader, ReadError};
 use refs::RefStore;
 
 use crate::model::{IdPrefix, ObjectId, RawObject, Signature};
+use crate::store::remote::RemoteEnv;
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::util::lock::FileLock;
 
@@ -82,6 +84,8 @@ pub struct Settings {
     pub monitor: Arc<dyn Monitor>,
     /// What the environment says about the user.
     pub env: Env,
+    /// What the environment says about how remotes are reached.
+    pub remote_env: RemoteEnv,
     /// The user's own configuration file.
     pub user_config: Option<PathBuf>,
     /// Settings of the command line: `key=value`, or `key` for true.
@@ -95,6 +99,7 @@ impl Default for Settings {
             busy_timeout: Duration::from_secs(5),
             monitor: Arc::new(monitor::Silent),
             env: Env::default(),
+            remote_env: RemoteEnv::default(),
             user_config: None,
             overrides: Vec::new(),
         }

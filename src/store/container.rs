@@ -1,7 +1,7 @@
-//! The container: the one file format behind segments and packs.
+//! The container: the one file format behind segments, packs and the bundles of remotes.
 //!
 //! ```text
-//! 0    magic "GRAFTSEG" or "GRAFTPAK", version (u16 LE), 6 zero bytes
+//! 0    magic "GRAFTSEG", "GRAFTPAK" or "GRAFTBDL", version (u16 LE), 6 zero bytes
 //! 16   sections, one after the other
 //! i    index: canonical CBOR, says where the sections are
 //! end-64   index offset, index length (u64 LE each), BLAKE3 of the index (32 bytes),
@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +39,8 @@ pub enum ContainerKind {
     Segment,
     /// Repository objects.
     Pack,
+    /// What one push sent to a remote: repository objects and small segments.
+    Bundle,
 }
 
 impl ContainerKind {
@@ -45,6 +48,7 @@ impl ContainerKind {
         match self {
             Self::Segment => b"GRAFTSEG",
             Self::Pack => b"GRAFTPAK",
+            Self::Bundle => b"GRAFTBDL",
         }
     }
 }
@@ -65,16 +69,18 @@ impl Section {
     }
 }
 
-/// Writes one container.
-pub struct ContainerWriter {
-    out: BufWriter<TempFile>,
+/// A file on its way.
+pub type NewFile = BufWriter<TempFile>;
+
+/// Writes one container: into a new file, or into memory.
+pub struct ContainerWriter<W = NewFile> {
+    out: W,
     position: u64,
 }
 
-impl ContainerWriter {
-    /// Starts a container in the folder for temporary files.
-    pub fn create(kind: ContainerKind, tmp: &Path) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(WRITE_BUFFER, TempFile::create_in(tmp)?);
+impl<W: Write> ContainerWriter<W> {
+    /// Starts a container.
+    pub fn start(kind: ContainerKind, mut out: W) -> io::Result<Self> {
         out.write_all(kind.magic())?;
         out.write_all(&VERSION.to_le_bytes())?;
         out.write_all(&[0; 6])?;
@@ -86,11 +92,6 @@ impl ContainerWriter {
         self.position
     }
 
-    /// Returns the path of the unfinished file.
-    pub fn path(&self) -> &Path {
-        self.out.get_ref().path()
-    }
-
     /// Appends bytes and returns where they lie.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Section> {
         let section = Section(self.position, bytes.len() as u64);
@@ -99,14 +100,8 @@ impl ContainerWriter {
         Ok(section)
     }
 
-    /// Waits until everything so far is on disk, so that finishing later is short.
-    pub fn sync(&mut self) -> io::Result<()> {
-        self.out.flush()?;
-        self.out.get_ref().sync()
-    }
-
-    /// Writes index and footer and puts the file, durably, at its final place.
-    pub fn finish<T: Serialize>(mut self, index: &T, to: &Path) -> io::Result<()> {
+    /// Writes index and footer.
+    pub fn end<T: Serialize>(mut self, index: &T) -> io::Result<W> {
         let index = cbor::encode(index);
         let section = self.write(&index)?;
         let mut footer = [0; FOOTER_LEN];
@@ -116,16 +111,54 @@ impl ContainerWriter {
         footer[48..56].copy_from_slice(&(self.position + FOOTER_LEN as u64).to_le_bytes());
         footer[56..].copy_from_slice(END_MAGIC);
         self.write(&footer)?;
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.persist(to)
+        Ok(self.out)
+    }
+}
+
+impl ContainerWriter {
+    /// Starts a container in the folder for temporary files.
+    pub fn create(kind: ContainerKind, tmp: &Path) -> io::Result<Self> {
+        Self::start(kind, BufWriter::with_capacity(WRITE_BUFFER, TempFile::create_in(tmp)?))
+    }
+
+    /// Returns the path of the unfinished file.
+    pub fn path(&self) -> &Path {
+        self.out.get_ref().path()
+    }
+
+    /// Waits until everything so far is on disk, so that finishing later is short.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.out.get_ref().sync()
+    }
+
+    /// Reads back what was written.
+    pub fn read_back(&mut self, section: Section) -> io::Result<Vec<u8>> {
+        self.out.flush()?;
+        let mut bytes = vec![0; section.len() as usize];
+        self.out.get_ref().file().read_exact_at(&mut bytes, section.offset())?;
+        Ok(bytes)
+    }
+
+    /// Writes index and footer and puts the file, durably, at its final place.
+    pub fn finish<T: Serialize>(self, index: &T, to: &Path) -> io::Result<()> {
+        self.end(index)?.into_inner().map_err(io::IntoInnerError::into_error)?.persist(to)
     }
 }
 
 /// An open container.
 #[derive(Debug)]
 pub struct Container {
-    file: File,
+    bytes: Bytes,
     path: PathBuf,
     len: u64,
+}
+
+/// Where the bytes of a container are.
+#[derive(Debug)]
+enum Bytes {
+    File(File),
+    Memory(Arc<Vec<u8>>),
 }
 
 impl Container {
@@ -137,7 +170,21 @@ impl Container {
             Err(e) => return Err(StoreError::io("open", path)(e)),
         };
         let len = file.metadata().map_err(StoreError::io("read", path))?.len();
-        let this = Self { file, path: path.to_owned(), len };
+        Self { bytes: Bytes::File(file), path: path.to_owned(), len }.opened(kind).map(Some)
+    }
+
+    /// Opens a container in memory; `name` stands for it in errors.
+    pub fn in_memory<T: Serialize + DeserializeOwned>(
+        kind: ContainerKind,
+        name: &Path,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<(Self, T)> {
+        let len = bytes.len() as u64;
+        Self { bytes: Bytes::Memory(bytes), path: name.to_owned(), len }.opened(kind)
+    }
+
+    fn opened<T: Serialize + DeserializeOwned>(self, kind: ContainerKind) -> Result<(Self, T)> {
+        let (this, path, len) = (&self, &self.path, self.len);
         if len < HEADER_LEN + FOOTER_LEN as u64 {
             return Err(this.damaged("it is too short"));
         }
@@ -147,7 +194,7 @@ impl Container {
         }
         let version = u16::from_le_bytes([header[8], header[9]]);
         if version > VERSION {
-            return Err(StoreError::NewerVersion { path: path.to_owned(), version, supported: VERSION });
+            return Err(StoreError::NewerVersion { path: path.clone(), version, supported: VERSION });
         }
         if version == 0 || header[10..] != [0; 6] {
             return Err(this.damaged("it does not begin as it should"));
@@ -162,7 +209,7 @@ impl Container {
             return Err(this.damaged("its index does not match its checksum"));
         }
         let index = cbor::decode(&index).map_err(|e| this.damaged(&format!("its index is {e}")))?;
-        Ok(Some((this, index)))
+        Ok((self, index))
     }
 
     /// Reads a section; an error if it does not lie within the file.
@@ -171,9 +218,14 @@ impl Container {
         if end.is_none_or(|end| end > self.len) {
             return Err(self.damaged("it points beyond its end"));
         }
-        let mut out = vec![0; section.len() as usize];
-        self.file.read_exact_at(&mut out, section.offset()).map_err(StoreError::io("read", &self.path))?;
-        Ok(out)
+        match &self.bytes {
+            Bytes::Memory(bytes) => Ok(bytes[section.offset() as usize..][..section.len() as usize].to_vec()),
+            Bytes::File(file) => {
+                let mut out = vec![0; section.len() as usize];
+                file.read_exact_at(&mut out, section.offset()).map_err(StoreError::io("read", &self.path))?;
+                Ok(out)
+            }
+        }
     }
 
     /// Says that the file is not what it should be.

@@ -42,6 +42,7 @@ mod paths;
 mod rebuild;
 pub mod remote;
 mod segment;
+mod segment_merge;
 mod segment_writer;
 mod shelf;
 mod tail;
@@ -68,7 +69,7 @@ pub use verify::{Finding, Verified};
 
 use crate::model::page_map::{MapChunk, Origin, PageMap};
 use crate::model::{
-    ChunkId, CommitHash, IdPrefix, ObjectId, PageMapId, RawObject, SegmentId, Snapshot, VolumeId, cbor,
+    ChunkId, CommitHash, IdPrefix, LogId, Lsn, ObjectId, PageMapId, RawObject, SegmentId, Snapshot, VolumeId, cbor,
 };
 use crate::util::lock::FileLock;
 use crate::util::{fs as durable, random};
@@ -231,6 +232,21 @@ impl Store {
         let commit = Arc::new(LoadedCommit::verify(entry, origin)?);
         lock(&self.0.commits).insert(origin.commit, Arc::clone(&commit));
         Ok(commit)
+    }
+
+    /// Returns the entry of a storage commit, verified against the hash that names it; `None` if it is not known here.
+    fn log_entry(&self, origin: &Origin) -> Result<Option<LogEntry>> {
+        let Some(entry) = self.log_entry_at(origin.log, origin.lsn)? else { return Ok(None) };
+        LoadedCommit::verify(entry.clone(), origin)?;
+        Ok(Some(entry))
+    }
+
+    /// Returns the entry of the storage commit at a position, whatever its hash.
+    fn log_entry_at(&self, log: LogId, lsn: Lsn) -> Result<Option<LogEntry>> {
+        match self.0.index.get(Keyspace::Log, &log_key(log, lsn))? {
+            Some(value) => self.index_value(&value).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn load_map(&self, id: PageMapId) -> Result<PageMap> {

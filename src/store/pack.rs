@@ -33,6 +33,41 @@ pub fn write(objects: &[RawObject], tmp: &Path, to: &Path) -> Result<PackIndex> 
     Ok(index)
 }
 
+/// A pack that is being written, object by object.
+pub struct PackWriter {
+    writer: ContainerWriter,
+    objects: Vec<(ObjectId, Section)>,
+}
+
+impl PackWriter {
+    /// Starts a pack in the folder for temporary files.
+    pub fn create(tmp: &Path) -> Result<Self> {
+        let writer = ContainerWriter::create(ContainerKind::Pack, tmp).map_err(StoreError::io("write", tmp))?;
+        Ok(Self { writer, objects: Vec::new() })
+    }
+
+    /// Adds an object, each one once, and returns where it lies.
+    pub fn add(&mut self, object: &RawObject) -> Result<Section> {
+        let section = self.writer.write(object.bytes()).map_err(StoreError::io("write", self.writer.path()))?;
+        self.objects.push((object.id(), section));
+        Ok(section)
+    }
+
+    /// Reads back what was added.
+    pub fn read(&mut self, id: ObjectId, place: Section) -> Result<RawObject> {
+        let bytes = self.writer.read_back(place).map_err(StoreError::io("read", self.writer.path()))?;
+        Ok(RawObject::verify(id, bytes)?)
+    }
+
+    /// Puts the pack, durably, at its place.
+    pub fn finish(self, to: &Path) -> Result<PackIndex> {
+        let mut index = PackIndex { objects: self.objects };
+        index.objects.sort();
+        self.writer.finish(&index, to).map_err(StoreError::io("write", to))?;
+        Ok(index)
+    }
+}
+
 /// Reads one object from a pack and checks it; `None` if there is no such pack.
 pub fn read(path: &Path, id: ObjectId, place: Section) -> Result<Option<RawObject>> {
     // The object is verified by its id, so the pack's own index need not be read.

@@ -3,19 +3,22 @@
 //! A process that stopped between writing a segment and recording it leaves a storage commit that nobody refers to,
 //! and the position may have been given again later. So where two files claim one position of a log, the commit that
 //! a snapshot object names wins.
+//!
+//! Where volumes end is not found again: among the logs in the files may be those of other repositories, fetched from
+//! remotes, and a log has one writer. The next change of each volume starts a new log, which costs nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::container::Section;
-use super::entries::{Entry, LogEntry, MapPlace, ObjectPlace, Placement, VolumeRecord};
+use super::entries::{Entry, LogEntry, MapPlace, ObjectPlace, Placement};
 use super::error::{Result, StoreError};
 use super::segment::Segment;
 use super::{pack, paths};
 use crate::model::gid::PackId;
-use crate::model::{CommitHash, LogId, Lsn, ObjectId, ObjectKind, SegmentId, Snapshot, VolumeId};
+use crate::model::{CommitHash, LogId, Lsn, ObjectId, ObjectKind, SegmentId, Snapshot};
 
 /// Returns the index entries that the files under `dir` (`.graft`) give, sorted and unique. Damaged files are passed over.
 pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
@@ -26,19 +29,11 @@ pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
         true => commits_named_by_snapshots(&packs)?,
         false => HashSet::new(),
     };
-    let mut volumes: HashMap<VolumeId, VolumeRecord> = HashMap::new();
     for mut claim in claims.into_values() {
         // Newest segment last: of equal commits its copy is the one written to replace a damaged one.
         claim.sort_by_key(|e| (named.contains(&e.commit.hash()), e.placement.segment));
-        let Some(entry) = claim.pop() else { continue };
-        out.push(Entry::log(&entry));
-        let record = VolumeRecord { log: entry.commit.log, head: entry.commit.lsn };
-        let head = volumes.entry(entry.volume).or_insert(record);
-        if (head.log.unix_ms(), head.log, head.head) < (record.log.unix_ms(), record.log, record.head) {
-            *head = record;
-        }
+        out.extend(claim.pop().map(|entry| Entry::log(&entry)));
     }
-    out.extend(volumes.into_iter().map(|(id, record)| Entry::volume(id, record)));
     // Of two copies of one thing the newer file's counts, which comes last.
     out.sort_by(|a, b| (a.keyspace, &a.key).cmp(&(b.keyspace, &b.key)));
     out.reverse();

@@ -106,9 +106,19 @@ pub struct Segment {
 impl Segment {
     /// Opens a segment; `None` if there is no such file.
     pub fn open(id: SegmentId, path: &Path) -> Result<Option<Self>> {
-        let Some((container, index)) = Container::open::<SegmentIndex>(ContainerKind::Segment, path)? else {
-            return Ok(None);
-        };
+        match Container::open::<SegmentIndex>(ContainerKind::Segment, path)? {
+            Some((container, index)) => Self::of(id, container, index).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a segment in memory; `name` stands for it in errors.
+    pub fn in_memory(id: SegmentId, name: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let (container, index) = Container::in_memory::<SegmentIndex>(ContainerKind::Segment, name, Arc::new(bytes))?;
+        Self::of(id, container, index)
+    }
+
+    fn of(id: SegmentId, container: Container, index: SegmentIndex) -> Result<Self> {
         let table = container.read(index.frames)?;
         let frames: Vec<_> = table.chunks_exact(FRAME_ENTRY).map(FramePlace::from_bytes).collect();
         let ends = frames.iter().skip(1).map(|f| f.first_rank).chain([index.pages]);
@@ -118,7 +128,7 @@ impl Segment {
         if !sound {
             return Err(container.damaged("its frame table is wrong"));
         }
-        Ok(Some(Self { id, container, index, frames, blocks: Mutex::default(), tables: Mutex::default() }))
+        Ok(Self { id, container, index, frames, blocks: Mutex::default(), tables: Mutex::default() })
     }
 
     /// Returns the segment's id.
@@ -143,6 +153,55 @@ impl Segment {
                     && first_rank.checked_add(commit.pages.len()).is_some_and(|end| end <= self.index.pages)
             })
             .ok_or_else(|| self.container.damaged("it does not hold the storage commit it should"))
+    }
+
+    /// Returns the frames that hold exactly the pages of ranks `start..end`; `None` if one reaches beyond them.
+    pub fn whole_frames(&self, start: u32, end: u32) -> Option<std::ops::Range<usize>> {
+        let first = self.frames.partition_point(|f| f.first_rank < start);
+        let last = self.frames.partition_point(|f| f.first_rank < end);
+        let begins = |at: usize| self.frames.get(at).map_or(self.index.pages, |f| f.first_rank);
+        (begins(first) == start && begins(last) == end).then_some(first..last)
+    }
+
+    /// Returns the bytes of a frame as they lie in the file, and how many pages it has.
+    pub fn raw_frame(&self, number: usize) -> Result<(Vec<u8>, u32)> {
+        let place = self.frames[number];
+        let end = self.frames.get(number + 1).map_or(self.index.pages, |f| f.first_rank);
+        Ok((self.container.read(Section(place.offset, u64::from(place.len)))?, end - place.first_rank))
+    }
+
+    /// Returns about how many bytes the pages of a commit take.
+    pub fn part_len(&self, commit: &StorageCommit, first_rank: u32) -> u64 {
+        let end = first_rank.saturating_add(commit.pages.len());
+        let inside =
+            self.frames.iter().filter(|f| f.first_rank < end && f.first_rank + FRAME_PAGES as u32 > first_rank);
+        inside.map(|f| u64::from(f.len)).sum()
+    }
+
+    /// Returns the digests of a commit's hash blocks, verified.
+    pub fn block_digests(&self, commit: &StorageCommit, first_rank: u32) -> Result<Vec<[u8; 32]>> {
+        Ok(self.block_table(commit, first_rank)?.iter().map(|place| place.digest).collect())
+    }
+
+    /// Reads and verifies the pages of a commit with these positions among its pages.
+    pub fn verify_pages(&self, commit: &StorageCommit, first_rank: u32, pages: std::ops::Range<u32>) -> Result<()> {
+        // A commit without pages has hashes all the same: none.
+        self.block_table(commit, first_rank)?;
+        let mut nth = pages.start;
+        while nth < pages.end {
+            let (number, first) = self.frame_of(first_rank + nth);
+            let frame = self.frame(number)?;
+            let skip = (first_rank + nth - first) as usize;
+            for page in frame.chunks_exact(PAGE_SIZE).skip(skip).take((pages.end - nth) as usize) {
+                if blake3::hash(page).as_bytes() != self.page_hash(commit, first_rank, nth)?.as_bytes() {
+                    let (log, lsn) = (commit.log, commit.lsn);
+                    let what = format!("page number {nth} of storage commit {log}:{lsn} does not match its hash");
+                    return Err(self.container.damaged(&what));
+                }
+                nth += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the number of the frame that holds a rank, and the rank of the frame's first page.

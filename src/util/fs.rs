@@ -48,6 +48,12 @@ impl TempFile {
         &self.file
     }
 
+    /// Writes bytes at an offset; several threads may do so at a time.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        crash::point();
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
+    }
+
     /// Returns the temporary path.
     pub fn path(&self) -> &Path {
         &self.path

@@ -28,6 +28,7 @@ use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
 use crate::store::StoreError;
+use crate::store::remote::RemoteError;
 use crate::util::lock::LockError;
 
 const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
@@ -74,6 +75,7 @@ fn is_interrupted(error: &RepoError) -> bool {
     matches!(
         error,
         RepoError::Interrupted(_)
+            | RepoError::Remote(RemoteError::Interrupted(_))
             | RepoError::Diff(FileDiffError::Rows { source: DiffError::Interrupted(_), .. })
             | RepoError::Database(DatabaseError::Interrupted(_))
             | RepoError::Materialize(
@@ -104,6 +106,8 @@ fn code(error: &RepoError) -> u8 {
 fn repo(error: &RepoError) -> Option<String> {
     let text = |help: &str| Some(help.to_owned());
     match error {
+        RepoError::Remote(e) => super::remote::remote(e),
+        RepoError::Sync(e) => super::remote::sync(e),
         RepoError::Store(e) => store(e).map(str::to_owned),
         RepoError::Read(ReadError::Store { source, .. }) => {
             source.downcast_ref::<StoreError>().and_then(store).map(str::to_owned)
@@ -155,7 +159,7 @@ fn repo(error: &RepoError) -> Option<String> {
     }
 }
 
-fn store(error: &StoreError) -> Option<&'static str> {
+pub(super) fn store(error: &StoreError) -> Option<&'static str> {
     match error {
         StoreError::Io { source, .. } if is_permission(source) => {
             Some("the repository must be readable, and writable for changes")

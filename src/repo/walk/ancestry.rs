@@ -186,3 +186,40 @@ pub fn reaching(
     }
     Ok(tips.iter().copied().filter(|tip| reaching.contains(tip)).collect())
 }
+
+/// What one side reaches and the other does not.
+#[derive(Debug, Default)]
+pub struct OnlyIn {
+    /// The commits that only the one side reaches, none before one of its parents.
+    pub commits: Vec<ObjectId>,
+    /// Commits that both reach and that a parent of those is, or that the other side begins with.
+    pub border: Vec<ObjectId>,
+}
+
+/// Returns the commits that `tips` reach and `others` do not.
+pub fn only_in(objects: &dyn ObjectReader, tips: &[ObjectId], others: &[ObjectId]) -> Result<OnlyIn, ReadError> {
+    let mut frontier = Frontier::new(objects);
+    for id in tips {
+        frontier.add(*id, LEFT)?;
+    }
+    for id in others {
+        frontier.add(*id, RIGHT)?;
+    }
+    let mut found = OnlyIn::default();
+    let mut parents = HashSet::new();
+    while frontier.has(LEFT)
+        && let Some((id, flags)) = frontier.take()
+    {
+        if flags == LEFT {
+            found.commits.push(id);
+            parents.extend(frontier.nodes.get(&id)?.parents.iter().copied());
+        }
+        frontier.add_parents(&id, flags)?;
+    }
+    found.commits.reverse();
+    let only: HashSet<&ObjectId> = found.commits.iter().collect();
+    found.border = parents.iter().chain(others).copied().filter(|id| !only.contains(id)).collect();
+    found.border.sort();
+    found.border.dedup();
+    Ok(found)
+}

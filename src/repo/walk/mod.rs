@@ -4,7 +4,7 @@ mod ancestry;
 mod log;
 mod nodes;
 
-pub use ancestry::{ahead_behind, is_ancestor, merge_bases, reached, reaching};
+pub use ancestry::{OnlyIn, ahead_behind, is_ancestor, merge_bases, only_in, reached, reaching};
 pub use log::{Order, Pattern, PatternError, Walk, WalkEntry, WalkOptions};
 pub(super) use nodes::{Node, Nodes};
 

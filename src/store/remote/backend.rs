@@ -39,6 +39,11 @@ pub struct Listed {
 /// Keys are relative to the remote: ASCII letters, digits and `.`, `_`, `-` in parts between slashes. Whatever is written is
 /// durable when the call returns, and an object is never visible in part. An error does not tell whether a write happened.
 pub trait Backend: Send + Sync {
+    /// Tells whether the place itself is there, if that can be told without a request.
+    fn is_there(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Reads a whole object; `None` if there is none.
     fn read(&self, key: &str) -> Result<Option<Found>>;
 

@@ -97,6 +97,10 @@ impl Directory {
 }
 
 impl Backend for Directory {
+    fn is_there(&self) -> Result<bool> {
+        Ok(self.top.is_dir())
+    }
+
     fn read(&self, key: &str) -> Result<Option<Found>> {
         let path = self.path(key);
         match fs::read(&path) {

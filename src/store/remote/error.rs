@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::url::UrlError;
+use crate::store::error::StoreError;
+use crate::util::interrupt::Interrupted;
 use crate::util::lock::LockError;
 
 /// An error of a remote.
@@ -99,6 +101,12 @@ pub enum RemoteError {
         /// How often was tried.
         tries: usize,
     },
+    /// The local store.
+    #[error(transparent)]
+    Store(#[from] Box<StoreError>),
+    /// The user asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// The lock of a directory.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -112,6 +120,12 @@ pub enum RemoteError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<StoreError> for RemoteError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 /// What lies behind an error.

@@ -3,11 +3,20 @@
 //! [`Backend`] is what Graft needs of a place; directories, memory and buckets provide it.
 
 mod backend;
+mod bundle;
+mod catalogue;
+mod closure;
 mod cloud;
 mod credentials;
 mod directory;
 mod error;
 mod memory;
+mod parallel;
+mod place;
+mod receive;
+mod root;
+mod send;
+mod traffic;
 mod url;
 
 #[cfg(test)]
@@ -19,12 +28,14 @@ mod servers;
 pub use backend::{Backend, Found, Listed, Version, is_key};
 pub use credentials::RemoteEnv;
 pub use error::RemoteError;
+pub use place::{Remote, State};
+pub use receive::{Received, Receiver};
+pub use root::{BundleEntry, ROOT, RefEntry, Root};
+pub use send::{Parcel, Sent};
+pub use traffic::Traffic;
 pub use url::{RemoteUrl, Scheme, UrlError};
 
 use error::Result;
-
-/// The key of the object that everything in a remote is found from.
-pub const ROOT: &str = "root";
 
 /// Opens the place that a URL names. Sends no request and makes nothing.
 pub fn open_backend(url: &RemoteUrl, env: &RemoteEnv) -> Result<Box<dyn Backend>> {

@@ -1,0 +1,82 @@
+//! `pull`: fetches, then moves the current branch forward to what it follows.
+
+use super::SyncError;
+use super::fetch::{FetchOptions, Fetched, Tags};
+use crate::model::{ObjectId, RefName};
+use crate::repo::error::Result;
+use crate::repo::{Repository, walk};
+
+/// What to pull.
+#[derive(Clone, Debug, Default)]
+pub struct PullOptions {
+    /// The remote, by name or URL; the one of the current branch if not given.
+    pub remote: Option<String>,
+    /// The branch of the remote; the upstream of the current branch if not given.
+    pub branch: Option<String>,
+    /// Remove refs here whose counterparts are gone.
+    pub prune: bool,
+    /// Which tags.
+    pub tags: Tags,
+}
+
+/// What a pull did.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// What was fetched.
+    pub fetched: Fetched,
+    /// HEAD's commit before.
+    pub old: Option<ObjectId>,
+    /// HEAD's commit afterwards.
+    pub new: ObjectId,
+    /// What was pulled, for people.
+    pub from: String,
+}
+
+impl Repository {
+    /// Fetches, and moves the current branch and the worktree forward. A branch with commits of its own is refused.
+    pub fn pull(&self, options: &PullOptions) -> Result<Pulled> {
+        let branch = self.current_branch()?.ok_or(SyncError::Detached)?;
+        let short = branch.short().to_owned();
+        let setting = |key: &str| self.config().get(&format!("branch.{short}.{key}")).map(|e| e.value.clone());
+        let follows = setting("remote").filter(|remote| remote != ".");
+        let remote = match (&options.remote, follows.clone()) {
+            (Some(remote), _) => remote.clone(),
+            (None, Some(remote)) => remote,
+            (None, None) => {
+                return Err(SyncError::NoUpstream { branch: short, remote: self.default_remote()? }.into());
+            }
+        };
+        let wanted = match (&options.branch, setting("merge")) {
+            (Some(name), _) => name.clone(),
+            (None, Some(merge)) if follows.as_ref() == Some(&remote) => merge,
+            _ => return Err(SyncError::NoUpstream { branch: short, remote }.into()),
+        };
+        let fetch = FetchOptions {
+            remote: Some(remote.clone()),
+            // What is followed anyway comes along, unless one branch was asked for.
+            refspecs: options.branch.iter().cloned().collect(),
+            prune: options.prune,
+            tags: options.tags,
+            ..FetchOptions::default()
+        };
+        let fetched = self.fetch(&fetch)?;
+        let is_wanted = |name: &RefName| super::refspec::candidates(&wanted).iter().any(|c| c == name.as_str());
+        let found = fetched.refs.iter().find(|one| one.remote.as_ref().is_some_and(is_wanted));
+        let no_such = || SyncError::NoRemoteRef { url: fetched.url.clone(), name: wanted.clone() };
+        let tip = found.and_then(|one| one.new).ok_or_else(no_such)?;
+        let new = crate::repo::objects::ObjectReader::peel_tags(self, &tip)?.id();
+        let old = self.refs().resolve(&branch)?;
+        let from = format!("{remote}/{}", wanted.trim_start_matches("refs/heads/"));
+        if let Some(old) = old {
+            if walk::is_ancestor(self, new, old)? {
+                return Ok(Pulled { fetched, old: Some(old), new: old, from });
+            }
+            let (ahead, behind) = walk::ahead_behind(self, old, new)?;
+            if ahead > 0 {
+                return Err(SyncError::Diverged { branch: short, upstream: from, ahead, behind }.into());
+            }
+        }
+        self.advance(&branch, old, new, &format!("pull: {}", if old.is_some() { "Fast-forward" } else { "storing head" }))?;
+        Ok(Pulled { fetched, old, new, from })
+    }
+}

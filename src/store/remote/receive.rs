@@ -1,0 +1,531 @@
+//! Receiving: bundles and segments are verified, written as files of the store, and known to it all at once at the end.
+//!
+//! Bundles are read from the newest on, more at a time each round, until nothing is missing between what is wanted and what
+//! is here already. So no list of what was received has to be kept: cost follows what is new, and a repository that got its
+//! history from elsewhere is as good as one that fetched it here. What an interrupted fetch leaves are files that
+//! nobody refers to; large segments among them are found there by the next one.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::bundle::{Bundle, SegmentEntry, damaged_segment};
+use super::error::{RemoteError, Result};
+use super::parallel;
+use super::place::Remote;
+use super::root::{BundleEntry, Root};
+use super::send::is_map;
+use crate::model::gid::PackId;
+use crate::model::page_map::{MapChunk, Origin, PageMap};
+use crate::model::{
+    Commit, CommitHash, LogId, Lsn, ObjectId, ObjectKind, RawObject, SegmentId, Snapshot, Tag, Tree, cbor,
+};
+use crate::store::container::Section;
+use crate::store::entries::{Entry, LogEntry, MapPlace, ObjectPlace, Placement};
+use crate::store::pack::PackWriter;
+use crate::store::segment::Segment;
+use crate::store::segment_merge::SegmentMerge;
+use crate::store::{Store, StoreError, paths};
+use crate::util::fs::{self as durable, TempFile};
+use crate::util::lock::FileLock;
+use crate::util::random;
+
+/// Bytes of a segment asked for at a time.
+const PART: u64 = 4 << 20;
+/// Bytes after which small storage commits go into another segment.
+const SEGMENT_FULL: u64 = 256 << 20;
+/// Pages verified in one step.
+const VERIFIED_AT_ONCE: u32 = 4096;
+
+/// What came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Repository objects.
+    pub objects: usize,
+    /// Storage commits.
+    pub commits: usize,
+    /// Bundles that were read.
+    pub bundles: usize,
+    /// Segments beside bundles that were read.
+    pub segments: usize,
+}
+
+/// Something on its way into the store.
+pub struct Receiver<'a> {
+    store: &'a Store,
+    remote: &'a Remote,
+    passed: &'a (dyn Fn(u64) + Sync),
+    pack: Mutex<Option<PackWriter>>,
+    objects: HashMap<ObjectId, Section>,
+    log: HashMap<(LogId, Lsn), LogEntry>,
+    maps: HashMap<[u8; 32], MapPlace>,
+    map_bytes: HashMap<[u8; 32], Vec<u8>>,
+    gathered: Option<SegmentMerge>,
+    beside: HashMap<SegmentId, SegmentEntry>,
+    /// Objects that have been looked into.
+    walked: HashSet<ObjectId>,
+    snapshots: Vec<ObjectId>,
+    /// Storage commits that were seen to be right.
+    sound: HashSet<CommitHash>,
+    /// Of them, those that are new here.
+    fresh: HashMap<(LogId, Lsn), LogEntry>,
+    received: Received,
+}
+
+/// Bundles that have not been read yet, newest first.
+struct Unread<'a> {
+    remote: &'a Remote,
+    root: &'a Root,
+    recent: Vec<BundleEntry>,
+    catalogues: usize,
+    round: usize,
+}
+
+impl Unread<'_> {
+    /// Returns the bundles of the next round; none when there are no more.
+    fn next(&mut self) -> Result<Vec<BundleEntry>> {
+        while self.recent.len() < self.round && self.catalogues > 0 {
+            self.catalogues -= 1;
+            let older = self.remote.catalogue(&self.root.catalogues[self.catalogues])?;
+            self.recent.splice(..0, older);
+        }
+        let rest = self.recent.len().saturating_sub(self.round);
+        self.round *= 2;
+        Ok(self.recent.split_off(rest))
+    }
+}
+
+impl<'a> Receiver<'a> {
+    /// Starts with nothing received. `passed` is told bytes.
+    pub fn new(store: &'a Store, remote: &'a Remote, passed: &'a (dyn Fn(u64) + Sync)) -> Self {
+        Self {
+            store,
+            remote,
+            passed,
+            pack: Mutex::new(None),
+            objects: HashMap::new(),
+            log: HashMap::new(),
+            maps: HashMap::new(),
+            map_bytes: HashMap::new(),
+            gathered: None,
+            beside: HashMap::new(),
+            walked: HashSet::new(),
+            snapshots: Vec::new(),
+            sound: HashSet::new(),
+            fresh: HashMap::new(),
+            received: Received::default(),
+        }
+    }
+
+    /// Receives objects and everything that they lead to, as far as it is not here.
+    pub fn receive(&mut self, root: &Root, wanted: &[ObjectId]) -> Result<()> {
+        let (remote, recent) = (self.remote, root.bundles.clone());
+        let mut unread = Unread { remote, root, recent, catalogues: root.catalogues.len(), round: 1 };
+        let mut missing = wanted.to_vec();
+        loop {
+            missing = self.walk(missing)?;
+            if let Some(id) = missing.first() {
+                let lost = || RemoteError::Missing { url: remote.url().to_owned(), key: format!("object {id}") };
+                self.read_bundles(&unread.next()?)?.then_some(()).ok_or_else(lost)?;
+                continue;
+            }
+            self.read_segments()?;
+            match self.first_lacking()? {
+                None => return Ok(()),
+                Some(what) => {
+                    let lost = || RemoteError::Missing { url: remote.url().to_owned(), key: what };
+                    self.read_bundles(&unread.next()?)?.then_some(()).ok_or_else(lost)?;
+                }
+            }
+        }
+    }
+
+    /// Returns an object that has come or was here already.
+    pub fn object(&self, id: &ObjectId) -> Result<RawObject> {
+        match (self.objects.get(id), &mut *self.hold_pack()) {
+            (Some(section), Some(pack)) => Ok(pack.read(*id, *section)?),
+            _ => Ok(self.store.object(id)?),
+        }
+    }
+
+    /// Tells what came.
+    pub fn received(&self) -> Received {
+        Received { objects: self.objects.len(), commits: self.fresh.len(), ..self.received }
+    }
+
+    /// Makes all of it part of the store. Refs may name it from then on.
+    pub fn publish(mut self, lock: &FileLock) -> Result<Received> {
+        let received = self.received();
+        let _ = lock;
+        let dir = self.store.dir().to_owned();
+        if let Some(gathered) = self.gathered.take() {
+            let id = gathered.id();
+            let index = gathered.finish(&dir)?;
+            self.maps.extend(index.maps.iter().map(|(map, s)| (map.into_array(), MapPlace(id, *s))));
+        }
+        let mut entries: Vec<Entry> = self.maps.iter().map(|(id, place)| Entry::map(id, *place)).collect();
+        self.store.index().refresh()?;
+        for entry in self.fresh.values() {
+            // Somebody else may have fetched it in the meantime; what is here stays.
+            if self.store.log_entry_at(entry.commit.log, entry.commit.lsn)?.is_none() {
+                entries.push(Entry::log(entry));
+            }
+        }
+        if let Some(pack) = self.hold_pack().take() {
+            let id = PackId::new(random::unix_ms(), random::bytes());
+            let index = pack.finish(&paths::pack(&dir, id))?;
+            entries.extend(index.objects.iter().map(|(object, s)| Entry::object(*object, ObjectPlace(id, *s))));
+        }
+        self.store.index().publish(&entries)?;
+        Ok(received)
+    }
+
+    fn hold_pack(&self) -> std::sync::MutexGuard<'_, Option<PackWriter>> {
+        // A panic while writing ends the fetch anyway.
+        self.pack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks into objects and all that they name, and returns those that are neither here nor among what came.
+    fn walk(&mut self, mut open: Vec<ObjectId>) -> Result<Vec<ObjectId>> {
+        let mut missing = Vec::new();
+        while let Some(id) = open.pop() {
+            if self.walked.contains(&id) {
+                continue;
+            }
+            if !self.objects.contains_key(&id) {
+                if !self.store.has_object(&id)? {
+                    missing.push(id);
+                }
+                continue;
+            }
+            self.walked.insert(id);
+            let raw = self.object(&id)?;
+            let odd = |e: crate::model::object::ObjectError| StoreError::Object(e);
+            match raw.kind() {
+                ObjectKind::Commit => {
+                    let commit: Commit = raw.decode().map_err(odd)?;
+                    open.push(commit.tree);
+                    open.extend(commit.parents);
+                }
+                ObjectKind::Tree => {
+                    let tree: Tree = raw.decode().map_err(odd)?;
+                    open.extend(tree.entries().iter().map(|entry| entry.snapshot));
+                }
+                ObjectKind::Tag => open.push(raw.decode::<Tag>().map_err(odd)?.target),
+                ObjectKind::Snapshot => self.snapshots.push(id),
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Reads bundles; returns whether there were any.
+    fn read_bundles(&mut self, entries: &[BundleEntry]) -> Result<bool> {
+        let (remote, passed) = (self.remote, self.passed);
+        parallel::each(
+            entries,
+            |entry| entry.len * 2,
+            |entry| {
+                let bytes = remote.needed(&entry.key())?;
+                passed(bytes.len() as u64);
+                let bundle = Bundle::open(entry, bytes, remote.url())?;
+                if let Some(inside) = &bundle.inside {
+                    for part in &inside.index().commits {
+                        let pages = 0..part.commit.pages.len();
+                        inside.verify_pages(&part.commit, part.first_rank, pages).map_err(|e| {
+                            RemoteError::Damaged { url: remote.url().to_owned(), key: entry.key(), what: e.to_string() }
+                        })?;
+                    }
+                }
+                Ok(bundle)
+            },
+            |_, bundle| self.take(bundle),
+        )?;
+        self.received.bundles += entries.len();
+        Ok(!entries.is_empty())
+    }
+
+    fn take(&mut self, bundle: Bundle) -> Result<()> {
+        for object in &bundle.objects {
+            let id = object.id();
+            if self.objects.contains_key(&id) || self.store.has_object(&id)? {
+                continue;
+            }
+            let mut pack = self.hold_pack();
+            if pack.is_none() {
+                *pack = Some(PackWriter::create(&self.store.dir().join(paths::TMP))?);
+            }
+            let section = pack.as_mut().expect("just made").add(object)?;
+            drop(pack);
+            self.objects.insert(id, section);
+        }
+        if let Some(inside) = &bundle.inside {
+            self.gather(inside)?;
+        }
+        self.beside.extend(bundle.index.beside.into_iter().map(|entry| (entry.id, entry)));
+        Ok(())
+    }
+
+    /// Copies the storage commits of a segment in memory that are not here.
+    fn gather(&mut self, inside: &Segment) -> Result<()> {
+        for part in &inside.index().commits {
+            let at = (part.commit.log, part.commit.lsn);
+            let hash = part.commit.hash();
+            let is_here = self.store.log_entry_at(at.0, at.1)?.is_some_and(|entry| entry.commit.hash() == hash);
+            if is_here || self.log.get(&at).is_some_and(|entry| entry.commit.hash() == hash) {
+                continue;
+            }
+            let has_room = |g: &SegmentMerge| g.len() < SEGMENT_FULL && g.has_room_for(part.commit.pages.len());
+            if self.gathered.as_ref().is_some_and(|g| !has_room(g)) {
+                self.finish_gathered()?;
+            }
+            let merge = match &mut self.gathered {
+                Some(merge) => merge,
+                None => {
+                    let id = SegmentId::new(random::unix_ms(), random::bytes());
+                    self.gathered.insert(SegmentMerge::create(id, self.store.dir())?)
+                }
+            };
+            let placement = Placement { segment: inside.id(), first_rank: part.first_rank };
+            let entry = LogEntry { commit: part.commit.clone(), volume: part.volume, placement };
+            self.log.insert(at, merge.add(&entry, inside)?);
+        }
+        for (id, section) in &inside.index().maps {
+            let id = id.into_array();
+            let bytes = inside.map_bytes(*section)?;
+            if !is_map(&id, &bytes) || self.map_bytes.contains_key(&id) || self.maps.contains_key(&id) {
+                continue;
+            }
+            if self.gathered.is_none() {
+                let id = SegmentId::new(random::unix_ms(), random::bytes());
+                self.gathered = Some(SegmentMerge::create(id, self.store.dir())?);
+            }
+            self.gathered.as_mut().expect("just made").add_map(id, &bytes)?;
+            self.map_bytes.insert(id, bytes);
+        }
+        Ok(())
+    }
+
+    fn finish_gathered(&mut self) -> Result<()> {
+        if let Some(gathered) = self.gathered.take() {
+            let id = gathered.id();
+            let index = gathered.finish(self.store.dir())?;
+            self.maps.extend(index.maps.iter().map(|(map, s)| (map.into_array(), MapPlace(id, *s))));
+        }
+        Ok(())
+    }
+
+    /// Reads the segments beside the bundles, as far as something in them is new, and verifies every page of them.
+    fn read_segments(&mut self) -> Result<()> {
+        let mut wanted = Vec::new();
+        for entry in std::mem::take(&mut self.beside).into_values() {
+            let mut is_new = false;
+            for (log, lsn) in &entry.commits {
+                is_new |= !self.log.contains_key(&(*log, *lsn)) && self.store.log_entry_at(*log, *lsn)?.is_none();
+            }
+            if is_new {
+                wanted.push(entry);
+            }
+        }
+        wanted.sort_by_key(|entry| entry.id);
+        self.download(&wanted)?;
+        for entry in &wanted {
+            let segment = self.verified_segment(entry)?;
+            for part in &segment.index().commits {
+                let placement = Placement { segment: entry.id, first_rank: part.first_rank };
+                let found = LogEntry { commit: part.commit.clone(), volume: part.volume, placement };
+                self.log.insert((part.commit.log, part.commit.lsn), found);
+            }
+            for (id, section) in &segment.index().maps {
+                self.maps.insert(id.into_array(), MapPlace(entry.id, *section));
+            }
+        }
+        self.received.segments += wanted.len();
+        Ok(())
+    }
+
+    fn path(&self, entry: &SegmentEntry) -> std::path::PathBuf {
+        paths::segment(self.store.dir(), entry.id)
+    }
+
+    /// Puts segments at their places in the store, where nobody refers to them yet.
+    fn download(&self, wanted: &[SegmentEntry]) -> Result<()> {
+        struct File {
+            temp: Mutex<Option<TempFile>>,
+            left: std::sync::atomic::AtomicU64,
+        }
+        let mut files = Vec::new();
+        let mut parts = Vec::new();
+        for entry in wanted {
+            let path = self.path(entry);
+            if std::fs::metadata(&path).is_ok_and(|meta| meta.len() == entry.len) {
+                (self.passed)(entry.len);
+                continue;
+            }
+            let tmp = self.store.dir().join(paths::TMP);
+            let temp = TempFile::create_in(&tmp).map_err(StoreError::io("write", &tmp))?;
+            let ranges = (0..entry.len).step_by(PART as usize).map(|at| (files.len(), at..(at + PART).min(entry.len)));
+            parts.extend(ranges);
+            let left = std::sync::atomic::AtomicU64::new(entry.len);
+            files.push((entry, File { temp: Mutex::new(Some(temp)), left }));
+        }
+        parallel::each(
+            &parts,
+            |(_, range)| range.end - range.start,
+            |(at, range)| {
+                let (entry, file) = &files[*at];
+                let missing = || RemoteError::Missing { url: self.remote.url().to_owned(), key: entry.key() };
+                let bytes = self.remote.backend().read_range(&entry.key(), range.clone())?.ok_or_else(missing)?;
+                let temp = file.temp.lock().unwrap_or_else(PoisonError::into_inner);
+                let temp = temp.as_ref().expect("persisted only after the last part");
+                temp.write_at(&bytes, range.start).map_err(StoreError::io("write", temp.path()))?;
+                (self.passed)(bytes.len() as u64);
+                Ok::<_, RemoteError>(())
+            },
+            |(at, range), ()| {
+                let (entry, file) = &files[*at];
+                let len = range.end - range.start;
+                let is_last = file.left.fetch_sub(len, std::sync::atomic::Ordering::SeqCst) == len;
+                if let (true, Some(temp)) = (is_last, file.temp.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+                    let path = self.path(entry);
+                    let failed = |e| StoreError::io("write", &path)(e);
+                    durable::create_dir_all(path.parent().expect("a segment lies in a folder")).map_err(failed)?;
+                    temp.persist(&path).map_err(failed)?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Opens a segment that was downloaded, and verifies all of it; a damaged one is removed again.
+    fn verified_segment(&self, entry: &SegmentEntry) -> Result<Arc<Segment>> {
+        let path = self.path(entry);
+        let checked = || -> Result<Arc<Segment>> {
+            let missing = || RemoteError::Missing { url: self.remote.url().to_owned(), key: entry.key() };
+            let segment = Arc::new(Segment::open(entry.id, &path)?.ok_or_else(missing)?);
+            let mut steps = Vec::new();
+            for part in &segment.index().commits {
+                segment.part(&part.commit, part.first_rank)?;
+                let count = part.commit.pages.len();
+                let starts = (0..count.max(1)).step_by(VERIFIED_AT_ONCE as usize);
+                steps.extend(starts.map(|at| (part, at..(at + VERIFIED_AT_ONCE).min(count))));
+            }
+            parallel::each(
+                &steps,
+                // One thread for each processor is best, and there is no memory to speak of.
+                |_| (32 << 20) / std::thread::available_parallelism().map_or(2, |n| n.get() as u64),
+                |(part, pages)| Ok(segment.verify_pages(&part.commit, part.first_rank, pages.clone())?),
+                |_, ()| Ok::<_, RemoteError>(()),
+            )?;
+            Ok(segment)
+        };
+        checked().map_err(|error| match error {
+            RemoteError::Store(e) if matches!(*e, StoreError::Damaged { .. } | StoreError::NewerVersion { .. }) => {
+                let _ = durable::remove(&path);
+                damaged_segment(self.remote.url(), entry, &e)
+            }
+            other => other,
+        })
+    }
+
+    /// Sees that every storage commit and page map that the new snapshots need is there; returns the first that is not.
+    fn first_lacking(&mut self) -> Result<Option<String>> {
+        for id in self.snapshots.clone() {
+            let snapshot: Snapshot = self.object(&id)?.decode().map_err(StoreError::Object)?;
+            let mut base = None;
+            for (log, lsn, commit) in snapshot.commits_newest_first() {
+                let origin = Origin { log, lsn, commit };
+                let is_new = !self.sound.contains(&commit);
+                if !self.check(&origin)? {
+                    return Ok(Some(format!("storage commit {log}:{lsn}")));
+                }
+                base = is_new.then_some(origin);
+            }
+            let Some(base) = base else { continue };
+            let entry = self.fresh.get(&(base.log, base.lsn));
+            // The maps of a commit that was here before are here as well.
+            let Some(map) = entry.and_then(|entry| entry.commit.checkpoint) else { continue };
+            let Some(bytes) = self.map(map.as_bytes())? else { return Ok(Some(format!("page map {map}"))) };
+            let decoded: PageMap = decode_map(&bytes, &map)?;
+            for chunk in decoded.chunks {
+                let Some(bytes) = self.map(chunk.as_bytes())? else { return Ok(Some(format!("page map {chunk}"))) };
+                let origins = decode_map::<MapChunk>(&bytes, &chunk)?.unpack().unwrap_or_default();
+                for origin in origins.iter().flatten() {
+                    if !self.check(origin)? {
+                        return Ok(Some(format!("storage commit {}:{}", origin.log, origin.lsn)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells whether a storage commit is there, and is the one that is meant.
+    fn check(&mut self, origin: &Origin) -> Result<bool> {
+        if self.sound.contains(&origin.commit) {
+            return Ok(true);
+        }
+        let at = (origin.log, origin.lsn);
+        let here = self.store.log_entry_at(origin.log, origin.lsn)?;
+        let found = match (here, self.log.get(&at)) {
+            (Some(here), _) if here.commit.hash() == origin.commit => true,
+            // Two histories of one log: a repository was copied, and both copies went on.
+            (Some(here), _) => {
+                let (log, lsn, wanted) = (origin.log, origin.lsn, origin.commit);
+                return Err(StoreError::OtherCommit { log, lsn, wanted, found: here.commit.hash() }.into());
+            }
+            (None, Some(entry)) if entry.commit.hash() == origin.commit => {
+                self.fresh.insert(at, entry.clone());
+                true
+            }
+            (None, _) => false,
+        };
+        if found {
+            self.sound.insert(origin.commit);
+        }
+        Ok(found)
+    }
+
+    /// Returns a page map or chunk that came or was here.
+    fn map(&self, id: &[u8; 32]) -> Result<Option<Vec<u8>>> {
+        if let Some(bytes) = self.map_bytes.get(id) {
+            return Ok(Some(bytes.clone()));
+        }
+        if let Some(MapPlace(segment, section)) = self.maps.get(id) {
+            let opened = Segment::open(*segment, &paths::segment(self.store.dir(), *segment))?;
+            return Ok(opened.map(|s| s.map_bytes(*section)).transpose()?);
+        }
+        match self.store.map_bytes(id) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::MissingMap(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Decodes a page map or chunk; it was named by a commit that was verified, so it must have the id.
+fn decode_map<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8], id: &dyn MapId) -> Result<T> {
+    let damaged = |what: String| StoreError::Damaged { path: format!("page map {}", id.text()).into(), what };
+    if !is_map(&id.bytes(), bytes) {
+        return Err(damaged("its bytes do not match its id".to_owned()).into());
+    }
+    Ok(cbor::decode(bytes).map_err(|e| damaged(e.to_string()))?)
+}
+
+/// The id of a page map or of a chunk of one.
+trait MapId {
+    fn bytes(&self) -> [u8; 32];
+    fn text(&self) -> String {
+        blake3::Hash::from_bytes(self.bytes()).to_hex().to_string()
+    }
+}
+
+impl MapId for crate::model::PageMapId {
+    fn bytes(&self) -> [u8; 32] {
+        *self.as_bytes()
+    }
+}
+
+impl MapId for crate::model::ChunkId {
+    fn bytes(&self) -> [u8; 32] {
+        *self.as_bytes()
+    }
+}
