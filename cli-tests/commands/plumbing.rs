@@ -110,7 +110,7 @@ $ graft ls-tree -r HEAD
 $ graft ls-tree HEAD data
 040000 folder -	data
 $ graft fsck
-2> checked 7 refs, 2 commits, 2 trees, 3 snapshots, 3 storage commits, 44 KiB of pages: no problems
+2> checked 2 refs, 4 reflog entries, 2 commits, 2 trees, 3 snapshots, 3 storage commits, 44 KiB of pages: no problems
 
 "#]]
     );

@@ -24,8 +24,10 @@ pub struct FsckOptions {
 /// How much was verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Refs, HEAD and reflog entries.
+    /// Refs and HEAD.
     pub refs: u64,
+    /// Entries of reflogs.
+    pub reflog_entries: u64,
     /// Commits.
     pub commits: u64,
     /// Trees.
@@ -148,7 +150,8 @@ impl Check<'_> {
             Err(e) => self.find("HEAD", e, vec!["the current branch".to_owned()]),
         }
         let super::refs::RefList { refs: good, broken } = refs.tips()?;
-        self.report.checked.refs = 1 + (good.len() + broken.len()) as u64;
+        let others = good.iter().filter(|one| one.name != RefName::head()).count();
+        self.report.checked.refs = 1 + (others + broken.len()) as u64;
         for error in broken {
             self.find("refs", error, Vec::new());
         }
@@ -169,7 +172,7 @@ impl Check<'_> {
             for entry in self.repo.refs().log(&name)? {
                 match entry {
                     Ok(entry) => {
-                        self.report.checked.refs += 1;
+                        self.report.checked.reflog_entries += 1;
                         let old = entry.old.into_iter().chain(entry.new);
                         tips.extend(old.map(|id| (id, format!("the reflog of {name}"))));
                     }

@@ -18,6 +18,7 @@ pub mod date;
 pub mod describe;
 pub mod diff;
 pub mod error;
+pub mod expire;
 pub mod export;
 pub mod fingerprint;
 pub mod fsck;

@@ -112,6 +112,11 @@ struct Listed<'a> {
 }
 
 #[derive(Serialize)]
+struct Current<'a> {
+    branch: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct Changed<'a> {
     action: &'static str,
     branch: &'a str,
@@ -123,8 +128,12 @@ struct Changed<'a> {
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
     if args.show_current {
-        if let Some(name) = repo.current_branch()? {
-            writeln!(ctx.out, "{}", name.short())?;
+        let current = repo.current_branch()?;
+        let branch = current.as_ref().map(RefName::short);
+        if ctx.out.json {
+            json::write(&mut ctx.out, "branch-current/1", &Current { branch })?;
+        } else if let Some(name) = branch {
+            writeln!(ctx.out, "{name}")?;
         }
         return Ok(exit::DONE);
     }

@@ -42,6 +42,7 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct Checked {
     refs: u64,
+    reflog_entries: u64,
     commits: u64,
     trees: u64,
     snapshots: u64,
@@ -83,6 +84,7 @@ fn answer(report: &FsckReport) -> Answer<'_> {
         rebuilt: report.rebuilt,
         checked: Checked {
             refs: c.refs,
+            reflog_entries: c.reflog_entries,
             commits: c.commits,
             trees: c.trees,
             snapshots: c.snapshots,
@@ -110,10 +112,15 @@ fn text(report: &FsckReport, theme: &Theme) -> String {
     text
 }
 
+fn entries(n: u64) -> String {
+    if n == 1 { "1 reflog entry".to_owned() } else { format!("{n} reflog entries") }
+}
+
 fn totals(report: &FsckReport) -> String {
     let c = report.checked;
     let parts = [
         count(c.refs, "ref"),
+        entries(c.reflog_entries),
         count(c.commits, "commit"),
         count(c.trees, "tree"),
         count(c.snapshots, "snapshot"),
@@ -148,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             totals(&report),
-            "index rebuilt; checked 1 ref, 2 commits, 0 trees, 0 snapshots, 0 storage commits, 4 KiB of pages: 1 problem"
+            "index rebuilt; checked 1 ref, 0 reflog entries, 2 commits, 0 trees, 0 snapshots, 0 storage commits, 4 KiB of pages: 1 problem"
         );
         let mut out = Vec::new();
         json::write(&mut out, "fsck/1", &answer(&report)).expect("memory");

@@ -211,6 +211,7 @@ fn tags() {
         for-each-ref refs/tags/v*0
         for-each-ref --no-merged main
         for-each-ref nope
+        tag -d v3
         describe --tags
         describe --tags --long dev main main~1
         describe --tags --abbrev=0 main
@@ -301,4 +302,56 @@ fn graph_and_single_refs() {
         rev-parse @{-1} @{-2}
         symbolic-ref HEAD",
     );
+}
+
+#[test]
+fn reflogs_forget() {
+    let both = Both::new();
+    each(
+        &both,
+        "update-ref -m one refs/heads/main main~1
+        update-ref -m two refs/heads/main dev
+        update-ref -m three refs/heads/main dev~1
+        update-ref -m four refs/heads/main main
+        update-ref -m five refs/heads/main main~1
+        reflog main
+        reflog delete -n main@{1}
+        reflog delete main@{1}
+        reflog main
+        reflog delete --rewrite main@{2} HEAD@{1}
+        reflog main
+        reflog
+        reflog delete main
+        reflog delete nope@{1}
+        rev-parse main@{0} main@{1} main@{2} HEAD@{1} HEAD@{2}
+        reflog expire --expire=never --expire-unreachable=never --all
+        reflog main
+        reflog expire --expire=never --expire-unreachable=now main
+        reflog main
+        reflog
+        reflog expire --expire=never --expire-unreachable=now --all
+        reflog
+        reflog dev
+        reflog expire --expire=now refs/heads/dev
+        reflog dev
+        reflog exists refs/heads/dev
+        rev-parse dev@{0}
+        rev-parse dev@{1}
+        update-ref -m again refs/heads/dev main
+        reflog dev
+        reflog expire --expire=now --all
+        reflog
+        reflog main
+        rev-parse HEAD@{0} main@{0}
+        rev-parse main@{1}",
+    );
+    both.same("update-ref -m again refs/heads/u dev");
+    let told = both.ours(&["reflog", "expire", "--expire=now", "-n", "u"]);
+    assert!(told.0 == exit::DONE && told.1.starts_with("would forget refs/heads/u ") && told.1.ends_with(": again\n"));
+    both.same("reflog u");
+    // What the newest entry says cannot be taken back by forgetting it.
+    both.same("update-ref refs/heads/u main~1");
+    assert_ne!(both.ours(&["reflog", "delete", "u@{0}"]).0, exit::DONE);
+    assert_ne!(both.ours(&["reflog", "delete", "u@{7}"]).0, exit::DONE);
+    both.same("reflog u");
 }

@@ -51,7 +51,9 @@ pub(super) fn branch(error: &BranchError) -> Option<String> {
     let help = match error {
         BranchError::Name(_) => "as in 'fix', 'feature/prices'".to_owned(),
         BranchError::Exists(name) => format!("choose another name, or move it with 'graft branch -f {name} <commit>'"),
-        BranchError::CheckedOut(_) => "go to another branch first".to_owned(),
+        BranchError::CheckedOut(_) => {
+            "HEAD is on it: 'graft reset' moves it, and once another branch is checked out it can be removed".to_owned()
+        }
         BranchError::NotFound(_) => "'graft branch -a' lists the branches".to_owned(),
         BranchError::Unmerged { name, .. } => format!("'graft branch -D {name}' removes it all the same"),
         BranchError::Unborn(_) => "make the first commit with 'graft commit'".to_owned(),

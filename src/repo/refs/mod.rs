@@ -12,6 +12,7 @@ mod edit;
 mod list;
 mod log;
 mod packed;
+mod prune;
 mod rename;
 
 use std::fs;
