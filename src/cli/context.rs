@@ -78,6 +78,7 @@ impl Context {
             ),
             user_config: env::user_config(&env::var),
             overrides: self.globals.settings.clone(),
+            command: env::command_line(),
         }
     }
 

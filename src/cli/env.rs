@@ -1,5 +1,6 @@
 //! The environment, read once and handed down as values: who the user is, and where their configuration lies.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
@@ -9,6 +10,16 @@ use crate::repo::identity::Env;
 /// Returns a variable of the environment; `None` if it is not set, empty or not UTF-8.
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the command line as it was typed, without the program's name; words with blanks in quotes.
+pub fn command_line() -> String {
+    let quoted = |word: OsString| {
+        let word = word.to_string_lossy().into_owned();
+        let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "'\"\\$`".contains(c));
+        if is_plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    std::env::args_os().skip(1).map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns what the environment says about the user.

@@ -54,14 +54,18 @@ impl fmt::Debug for ObjectId {
     }
 }
 
+/// Hexadecimal in text formats, 32 bytes in binary ones.
 impl Serialize for ObjectId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(self.as_bytes())
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(self.as_bytes()) }
     }
 }
 
 impl<'de> Deserialize<'de> for ObjectId {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if d.is_human_readable() {
+            return Self::from_hex(&String::deserialize(d)?).map_err(serde::de::Error::custom);
+        }
         let bytes: serde_bytes::ByteArray<32> = Deserialize::deserialize(d)?;
         Ok(Self::from_bytes(bytes.into_array()))
     }

@@ -25,6 +25,11 @@ impl RefName {
         Self("HEAD".to_owned())
     }
 
+    /// The newest entry of the stash.
+    pub fn stash() -> Self {
+        Self("refs/stash".to_owned())
+    }
+
     /// Returns `refs/heads/<branch>`.
     pub fn branch(branch: &str) -> Result<Self, RefNameError> {
         if branch.starts_with('-') || branch == "HEAD" {

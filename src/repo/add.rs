@@ -108,7 +108,7 @@ impl Repository {
         let before = index.clone();
         staging::apply(&mut index, &staged);
         if index != before {
-            index.save(self.dir(), &lock)?;
+            self.save_index(&index, &lock)?;
         }
         if tracked.iter().any(|e| specs.names(&e.path)) {
             self.heal_tree(&before, &lock)?;

@@ -66,6 +66,26 @@ pub enum RepoError {
     /// Bringing files back.
     #[error(transparent)]
     Checkout(#[from] super::checkout::CheckoutError),
+    /// A change of the worktree failed half way, and what was written cannot be put back now.
+    #[error("{cause}; and what was written so far cannot be put back yet: {left}")]
+    HalfMoved {
+        /// Why it failed.
+        cause: Box<RepoError>,
+        /// Why it cannot be put back.
+        left: Box<RepoError>,
+    },
+    /// Switching.
+    #[error(transparent)]
+    Switch(#[from] super::switch::SwitchError),
+    /// Merging.
+    #[error(transparent)]
+    Merge(#[from] super::merge::MergeError),
+    /// The stash.
+    #[error(transparent)]
+    Stash(#[from] super::stash::StashError),
+    /// Taking back operations.
+    #[error(transparent)]
+    Undo(#[from] super::operations::UndoError),
     /// A path as typed.
     #[error(transparent)]
     Pathspec(#[from] super::pathspec::PathspecError),

@@ -27,8 +27,11 @@ pub mod identity;
 pub mod ignore_rules;
 pub mod index;
 pub mod init;
+pub mod merge;
 pub mod monitor;
+mod moves;
 pub mod objects;
+pub mod operations;
 pub mod pathspec;
 pub mod pending;
 pub mod ref_list;
@@ -40,7 +43,9 @@ pub mod reset;
 pub mod revisions;
 pub mod revspec;
 pub mod staging;
+pub mod stash;
 pub mod status;
+pub mod switch;
 pub mod tag;
 #[cfg(test)]
 pub mod testing;
@@ -62,6 +67,7 @@ pub use error::{RepoError, Result};
 use identity::{Env, Overrides, Role};
 use monitor::Monitor;
 use objects::{ObjectReader, ReadError};
+use operations::OperationLog;
 use refs::RefStore;
 
 use crate::model::{IdPrefix, ObjectId, RawObject, Signature};
@@ -91,6 +97,8 @@ pub struct Settings {
     pub user_config: Option<PathBuf>,
     /// Settings of the command line: `key=value`, or `key` for true.
     pub overrides: Vec<String>,
+    /// The command as it was typed, for the operation log.
+    pub command: String,
 }
 
 impl Default for Settings {
@@ -103,6 +111,7 @@ impl Default for Settings {
             remote_env: RemoteEnv::default(),
             user_config: None,
             overrides: Vec::new(),
+            command: String::new(),
         }
     }
 }
@@ -113,6 +122,7 @@ pub struct Repository {
     dir: PathBuf,
     store: Store,
     refs: RefStore,
+    operations: OperationLog,
     settings: Settings,
     config: Config,
     /// What the user was told of revisions already.
@@ -144,15 +154,19 @@ impl Repository {
         })?;
         let store = Store::open(&dir, options)?;
         tracing::debug!(dir = %dir.display(), "opened the repository");
-        Ok(Self {
+        let operations = OperationLog::new(&dir, &settings.command);
+        let repo = Self {
             top: top.to_owned(),
-            refs: RefStore::new(&dir),
+            refs: RefStore::new(&dir).recorded(operations.clone()),
+            operations,
             dir,
             store,
             settings,
             config,
             said: revspec::Said::default(),
-        })
+        };
+        repo.settle_move_if_idle();
+        Ok(repo)
     }
 
     /// Returns the top of the worktree.
@@ -173,6 +187,11 @@ impl Repository {
     /// Returns the refs.
     pub fn refs(&self) -> &RefStore {
         &self.refs
+    }
+
+    /// Returns the operation log.
+    pub fn operations(&self) -> &OperationLog {
+        &self.operations
     }
 
     /// Returns the settings.
@@ -203,6 +222,7 @@ impl Repository {
     fn lock(&self) -> Result<FileLock> {
         let lock = self.store.lock()?;
         self.settle_pending(&lock)?;
+        self.settle_move(&lock)?;
         Ok(lock)
     }
 }

@@ -5,6 +5,7 @@
 //! move happened and this is the index; if not, it never happened. So a crash at any instant leaves the old state or
 //! the new one, and no command needs a repair step.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use super::Repository;
 use super::error::{RepoError, Result};
 use super::index::Index;
 use super::objects::ObjectReader;
-use crate::model::{ObjectId, RefName};
+use super::operations::{Change, Record};
+use crate::model::{ObjectId, RefName, RepoPath};
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
@@ -31,6 +33,15 @@ impl Repository {
                 (None, Some(head)) => Ok(Index::from_tree(&self.tree(&self.commit(&head)?.tree)?, self)?),
             },
         }
+    }
+
+    /// Replaces the index and tells the operation log what becomes of its entries.
+    pub(super) fn save_index(&self, index: &Index, lock: &FileLock) -> Result<()> {
+        // A damaged index is replaced as if it were empty: what it held cannot be brought back.
+        let before = Index::load(self.dir()).ok().flatten().unwrap_or_default();
+        let record = Record { index: changes(&before, index), ..Record::default() };
+        self.operations().append(record).map_err(RepoError::file("write", self.operations().path()))?;
+        Ok(index.save(self.dir(), lock)?)
     }
 
     /// Returns the commit that HEAD leads to; `None` on a branch without commits.
@@ -53,7 +64,7 @@ impl Repository {
     pub(super) fn settle_pending(&self, lock: &FileLock) -> Result<()> {
         let Some((commit, bytes)) = self.read_pending()? else { return Ok(()) };
         if self.head_commit()? == Some(commit) {
-            Index::from_bytes(self.dir(), &bytes)?.save(self.dir(), lock)?;
+            self.save_index(&Index::from_bytes(self.dir(), &bytes)?, lock)?;
         }
         let path = self.pending_path();
         durable::remove(&path).map_err(RepoError::file("remove", &path))
@@ -74,4 +85,17 @@ impl Repository {
     fn pending_path(&self) -> PathBuf {
         self.dir().join("index.pending")
     }
+}
+
+/// Returns what differs between two indexes.
+fn changes(before: &Index, after: &Index) -> Vec<Change> {
+    let mut states: BTreeMap<&RepoPath, Change> = BTreeMap::new();
+    for (index, is_after) in [(before, false), (after, true)] {
+        for entry in index.entries() {
+            let change = states.entry(&entry.path);
+            let change = change.or_insert_with(|| Change { path: entry.path.clone(), before: None, after: None });
+            *(if is_after { &mut change.after } else { &mut change.before }) = Some(entry.state());
+        }
+    }
+    states.into_values().filter(|change| change.before != change.after).collect()
 }

@@ -7,6 +7,8 @@ use super::Repository;
 use super::error::{RepoError, Result};
 use super::fingerprint::{Fingerprint, sidecar_path};
 use super::index::{Index, IndexEntry};
+use super::moves::Move;
+use super::operations::Record;
 use super::pathspec::Pathspecs;
 use crate::model::RepoPath;
 use crate::model::path::RepoPathError;
@@ -104,14 +106,10 @@ impl Repository {
             return Ok(paths);
         }
         let lock = self.lock()?;
-        if !options.cached {
-            for path in &paths {
-                self.delete_file(path)?;
-            }
-        }
-        let mut index = self.index()?;
-        index.retain(|e| !paths.contains(&e.path));
-        index.save(self.dir(), &lock)?;
+        let gone = || paths.iter().map(|path| (path.clone(), None));
+        let files = if options.cached { Default::default() } else { gone().collect() };
+        let plan = Move { files, index: gone().collect(), force: options.force, ..Move::default() };
+        self.perform(&lock, &plan)?;
         Ok(paths)
     }
 
@@ -149,26 +147,6 @@ impl Repository {
             if !committed && !cached {
                 return Err(RemoveError::StagedChanges(entry.path.clone()).into());
             }
-        }
-        Ok(())
-    }
-
-    /// Deletes a worktree file with its sidecars, the main file last so that no sidecar is ever left without it.
-    fn delete_file(&self, path: &RepoPath) -> Result<()> {
-        let file = path.under(self.top());
-        for suffix in ["-journal", "-wal", "-shm"] {
-            let sidecar = sidecar_path(&file, suffix);
-            if file.exists() && sidecar.exists() {
-                durable::remove(&sidecar).map_err(RepoError::file("remove", &sidecar))?;
-            }
-        }
-        durable::remove(&file).map_err(RepoError::file("remove", &file))?;
-        let mut folder = file.parent();
-        while let Some(dir) = folder.filter(|d| *d != self.top()) {
-            if fs::remove_dir(dir).is_err() {
-                break;
-            }
-            folder = dir.parent();
         }
         Ok(())
     }
@@ -225,11 +203,13 @@ impl Repository {
         Ok(materialize::settle(&path.under(self.top()), &options)?)
     }
 
-    fn move_file(&self, index: &mut Index, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {
+    pub(super) fn move_file(&self, index: &mut Index, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {
         let (source, target) = (from.under(self.top()), to.under(self.top()));
         if let Some(parent) = target.parent() {
             durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;
         }
+        let record = Record { moved: vec![(from.clone(), to.clone())], ..Record::default() };
+        self.operations().append(record).map_err(RepoError::file("write", self.operations().path()))?;
         if source.exists() {
             durable::rename(&source, &target).map_err(RepoError::file("move", &source))?;
         }
@@ -238,7 +218,7 @@ impl Repository {
             entry.fingerprint = None;
             entry.path = to.clone();
             index.insert(entry);
-            index.save(self.dir(), lock)?;
+            self.save_index(index, lock)?;
         }
         Ok(())
     }

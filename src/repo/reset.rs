@@ -1,10 +1,12 @@
-//! Moving HEAD's branch to another commit, and taking paths back out of the index; the worktree stays as it is.
+//! Moving HEAD's branch to another commit, with index and worktree as wanted, and taking paths back out of the index.
 
 use std::path::{Path, PathBuf};
 
 use super::Repository;
+use super::checkout::CheckoutOutcome;
 use super::error::Result;
 use super::index::{Index, IndexEntry};
+use super::moves::Move;
 use super::objects::ObjectReader;
 use super::pathspec::Pathspecs;
 use super::refs::{Expected, RefEdit};
@@ -17,6 +19,10 @@ pub enum ResetMode {
     Soft,
     /// The index.
     Mixed,
+    /// The index and the worktree. Unsaved work is kept in the store.
+    Hard,
+    /// The index and those files of the worktree that differ between HEAD and the commit, if they have no changes.
+    Keep,
 }
 
 /// Why nothing was reset.
@@ -28,30 +34,28 @@ pub enum ResetError {
 }
 
 impl Repository {
-    /// Moves HEAD's branch, or a detached HEAD, to a commit; `text` is the revision that named it, for the reflog. What HEAD
-    /// was is kept as `ORIG_HEAD`.
-    pub fn reset(&self, to: ObjectId, text: &str, mode: ResetMode) -> Result<()> {
+    /// Moves HEAD's branch, or a detached HEAD, to a commit; `None` is for a branch without commits, which then stays so.
+    /// `text` is the revision that named the commit, for the reflog. What HEAD was is kept as `ORIG_HEAD`.
+    pub fn reset(&self, to: Option<ObjectId>, text: &str, mode: ResetMode) -> Result<CheckoutOutcome> {
         let lock = self.lock()?;
         let old = self.head_commit()?;
-        let who = self.committer()?;
-        if mode == ResetMode::Mixed {
-            let index = self.index_of(&self.tree(&self.commit(&to)?.tree)?)?;
-            self.prepare_index(&index, to, &lock)?;
+        let index = self.index()?;
+        let mut plan = match mode {
+            ResetMode::Soft => Move::default(),
+            ResetMode::Mixed => Move { files: Default::default(), ..Move::all_to(&self.states_at(to)?, &index) },
+            ResetMode::Hard => Move::all_to(&self.states_at(to)?, &index),
+            ResetMode::Keep => {
+                let target = self.states_at(to)?;
+                let plan = Move::between(&self.states_at(old)?, &target, &index)?;
+                Move { index: Move::all_to(&target, &index).index, ..plan }
+            }
+        };
+        if let Some(to) = to {
+            let expected = old.map_or(Expected::MustNotExist, Expected::MustExistAndMatch);
+            plan.refs = self.keep_as_orig_head(old);
+            plan.refs.push(RefEdit::set(RefName::head(), to, expected, format!("reset: moving to {text}")));
         }
-        let mut edits = Vec::new();
-        if let Some(old) = old {
-            edits.push(RefEdit::set(RefName::new("ORIG_HEAD").expect("a valid name"), old, Expected::Any, ""));
-        }
-        let expected = old.map_or(Expected::MustNotExist, Expected::MustExistAndMatch);
-        edits.push(RefEdit::set(RefName::head(), to, expected, format!("reset: moving to {text}")));
-        self.refs().apply(&lock, &who, &edits)?;
-        self.settle_pending(&lock)
-    }
-
-    /// Empties the index of a branch without commits.
-    pub fn reset_unborn(&self) -> Result<()> {
-        let lock = self.lock()?;
-        Ok(Index::default().save(self.dir(), &lock)?)
+        self.perform(&lock, &plan)
     }
 
     /// Gives paths of the index the state that they have in a commit or tree; those that it does not have go. Without a
@@ -72,7 +76,7 @@ impl Repository {
         let wanted = self.index_of(&tree)?;
         index.retain(|entry| !specs.matches(&entry.path));
         index.extend(wanted.entries().iter().filter(|e| specs.matches(&e.path)).cloned());
-        Ok(index.save(self.dir(), &lock)?)
+        Ok(self.save_index(&index, &lock)?)
     }
 
     /// Returns the index of a tree. What is known of files in the states they are staged in is kept.

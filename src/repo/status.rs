@@ -134,7 +134,7 @@ impl Repository {
                 entry.set_fingerprint(Some(print));
             }
         }
-        let _ = index.save(self.dir(), &lock);
+        let _ = self.save_index(&index, &lock);
         Ok(())
     }
 }

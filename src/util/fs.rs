@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -121,6 +122,19 @@ pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     crash::point();
     file.sync_data()?;
     if is_new { sync_parent(path) } else { Ok(()) }
+}
+
+/// Appends a line to a file that may lose its last lines in a power cut; a line left half written before is ended first.
+pub fn append_line_relaxed(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let len = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if len > 0 {
+        file.read_exact_at(&mut last, len - 1)?;
+    }
+    let bytes = [if last == [b'\n'] { "" } else { "\n" }, line, "\n"].concat();
+    crash::write(&mut file, bytes.as_bytes());
+    file.write_all(bytes.as_bytes())
 }
 
 /// Cuts a file to `len` bytes, durably.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static SHIELDED: AtomicBool = AtomicBool::new(false);
 static NOTICED: AtomicBool = AtomicBool::new(false);
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 static LAST_CHECK_MS: AtomicU64 = AtomicU64::new(0);
@@ -31,9 +32,17 @@ pub fn check() -> Result<(), Interrupted> {
     Err(Interrupted)
 }
 
+/// Runs something that must not stop half way, such as undoing what a stopped loop did.
+pub fn shielded<T>(run: impl FnOnce() -> T) -> T {
+    let before = SHIELDED.swap(true, Ordering::SeqCst);
+    let result = run();
+    SHIELDED.store(before, Ordering::SeqCst);
+    result
+}
+
 /// Tells whether the user asked to stop.
 pub fn requested() -> bool {
-    REQUESTED.load(Ordering::SeqCst)
+    REQUESTED.load(Ordering::SeqCst) && !SHIELDED.load(Ordering::SeqCst)
 }
 
 /// Tells whether a loop has stopped because of it.

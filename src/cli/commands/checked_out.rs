@@ -20,8 +20,9 @@ struct Answer<'a> {
     warnings: Vec<String>,
 }
 
+/// One file that was written, for `--json`.
 #[derive(Serialize)]
-struct File<'a> {
+pub struct File<'a> {
     path: &'a str,
     how: &'static str,
     pages: Option<u32>,
@@ -43,18 +44,27 @@ pub fn show(done: &CheckoutOutcome, schema: &str, repo: &Repository, ctx: &mut C
             writeln!(ctx.out, "{}: {}", seen(file), how(file.how))?;
         }
     }
-    for file in &done.files {
-        if let Some(saved) = file.saved {
-            let id = saved.to_hex_with_len(12);
-            ctx.say.note(format_args!("What '{0}' held before is kept: graft export {id} -o <file>", seen(file)));
-        }
-    }
+    say_saved(done, repo, ctx);
     let changed = done.files.iter().filter(|f| f.how != Written::Unchanged).count();
     ctx.say.note(format_args!("Updated {}", count(changed as u64, "path")));
     Ok(exit::DONE)
 }
 
-fn file(done: &CheckedOut) -> File<'_> {
+/// Says where unsaved work is kept that was overwritten.
+pub fn say_saved(done: &CheckoutOutcome, repo: &Repository, ctx: &Context) {
+    let from = ctx.prefix(repo);
+    for file in &done.files {
+        if let Some(saved) = file.saved {
+            let (name, id) = (quoted(&relative(file.path.as_str(), &from), Quote::People), saved.to_hex_with_len(12));
+            ctx.say.note(format_args!(
+                "What '{name}' held before is kept: 'graft undo' brings it back, 'graft export {id} -o <file>' writes it out"
+            ));
+        }
+    }
+}
+
+/// Returns a file for `--json`.
+pub fn file(done: &CheckedOut) -> File<'_> {
     let (how, pages) = match done.how {
         Written::Unchanged => ("unchanged", None),
         Written::InPlace { pages } => ("in_place", Some(pages)),

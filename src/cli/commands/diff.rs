@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ValueEnum, ValueHint};
+use clap::{Args as _, FromArgMatches, ValueEnum, ValueHint};
 use globset::GlobBuilder;
 
 use super::Outcome;
@@ -229,6 +229,14 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     }
     ctx.out.release()?;
     Ok(args.code(ctx, shown.differs, false))
+}
+
+/// Shows what differs between two commits: every row, or just how many.
+pub fn between(old: &str, new: &str, only_stat: bool, ctx: &mut Context) -> Outcome {
+    let words = ["diff", if only_stat { "--stat" } else { "--patch" }, old, new, "--"];
+    let args = Args::augment_args(clap::Command::new("diff")).try_get_matches_from(words);
+    let args = args.and_then(|matches| Args::from_arg_matches(&matches)).expect("these words are always valid");
+    run(args, ctx)
 }
 
 fn between_files(args: &Args, ctx: &mut Context) -> Outcome {

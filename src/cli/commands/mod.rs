@@ -24,6 +24,7 @@ pub mod init;
 pub mod log;
 pub mod ls_files;
 pub mod ls_tree;
+pub mod merge;
 pub mod merge_base;
 pub mod mv;
 pub mod name_rev;
@@ -38,9 +39,13 @@ pub mod rm;
 pub mod show;
 pub mod show_ref;
 pub mod sql;
+pub mod stash;
 pub mod status;
+pub mod switch;
+mod switched;
 pub mod symbolic_ref;
 pub mod tag;
+pub mod undo;
 pub mod update_ref;
 
 use clap::Subcommand;
@@ -57,7 +62,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
-    ("Grow, mark and move", &["branch", "tag", "reset", "reflog"]),
+    ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -100,8 +105,13 @@ pub enum Command {
     Sql(sql::Args),
     DifftoolHelper(difftool_helper::Args),
     Branch(Box<branch::Args>),
+    Switch(switch::Args),
+    Merge(merge::Args),
     Tag(Box<tag::Args>),
     Reset(reset::Args),
+    Stash(stash::Args),
+    Undo(undo::Args),
+    Redo(undo::RedoArgs),
     Reflog(reflog::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
@@ -145,7 +155,12 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::LsFiles(args) => ls_files::run(args, ctx),
         Command::Branch(args) => branch::run(*args, ctx),
         Command::Tag(args) => tag::run(*args, ctx),
+        Command::Switch(args) => switch::run(args, ctx),
+        Command::Merge(args) => merge::run(args, ctx),
         Command::Reset(args) => reset::run(args, ctx),
+        Command::Stash(args) => stash::run(args, ctx),
+        Command::Undo(args) => undo::run(args, ctx),
+        Command::Redo(args) => undo::redo(args, ctx),
         Command::Reflog(args) => reflog::run(args, ctx),
         Command::RevList(args) => rev_list::run(*args, ctx),
         Command::Describe(args) => describe::run(args, ctx),

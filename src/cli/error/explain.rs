@@ -3,12 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use super::{Failure, exit};
+use super::{Failure, exit, moving};
 use crate::cli::suggest;
 use crate::repo::RepoError;
 use crate::repo::add::AddError;
 use crate::repo::branch::BranchError;
-use crate::repo::checkout::CheckoutError;
 use crate::repo::clean::CleanError;
 use crate::repo::commit::CommitError;
 use crate::repo::config::ConfigError;
@@ -19,10 +18,12 @@ use crate::repo::ignore_rules::UntrackableError;
 use crate::repo::index::IndexError;
 use crate::repo::init::InitError;
 use crate::repo::objects::ReadError;
+use crate::repo::operations::UndoError;
 use crate::repo::pathspec::PathspecError;
 use crate::repo::refs::RefError;
 use crate::repo::remove::RemoveError;
 use crate::repo::reset::ResetError;
+use crate::repo::stash::StashError;
 use crate::repo::tag::TagError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
@@ -98,6 +99,8 @@ fn code(error: &RepoError) -> u8 {
         RepoError::Commit(CommitError::NothingToCommit | CommitError::EmptyMessage) => exit::NO,
         RepoError::Branch(BranchError::NotFound(_) | BranchError::Unmerged { .. }) => exit::NO,
         RepoError::Tag(TagError::NotFound(_)) => exit::NO,
+        RepoError::Undo(UndoError::NothingToUndo | UndoError::NothingToRedo) => exit::NO,
+        RepoError::Stash(StashError::Conflicts(_)) => exit::NO,
         RepoError::Commit(CommitError::PathsWithAll) | RepoError::Add(AddError::NothingSpecified) => exit::USAGE,
         _ => exit::FAILED,
     }
@@ -135,7 +138,7 @@ fn repo(error: &RepoError) -> Option<String> {
             text("'graft config set user.name <name>' and user.email say who you are")
         }
         RepoError::Identity(IdentityError::Date(_)) => text("as in 2026-11-21, '2026-11-21 14:30 +0100', @1700000000"),
-        RepoError::Checkout(e) => Some(checkout(e)),
+        RepoError::Checkout(e) => Some(moving::checkout(e)),
         RepoError::Pathspec(e) => pathspec(e),
         RepoError::Untrackable(e) => untrackable(e),
         RepoError::Remove(e) => remove(e),
@@ -155,6 +158,13 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::NewerFormat { .. } => text(NEWER),
         RepoError::KeepsChanging(_) => text("pause the program that writes it and try again"),
         RepoError::Revision(_) => text("'graft ls-files' says what is tracked as a database"),
+        RepoError::HalfMoved { .. } => {
+            text("free the file, then run any graft command, such as 'graft status': it puts back what was written")
+        }
+        RepoError::Switch(e) => Some(moving::switch(e)),
+        RepoError::Merge(e) => Some(moving::merge(e)),
+        RepoError::Stash(e) => Some(moving::stash(e)),
+        RepoError::Undo(e) => moving::undo(e).map(str::to_owned),
         RepoError::UpdateRef(_) | RepoError::Pattern(_) | RepoError::Interrupted(_) => None,
     }
 }
@@ -230,18 +240,6 @@ fn commit(error: &CommitError) -> String {
     }
 }
 
-fn checkout(error: &CheckoutError) -> String {
-    match error {
-        CheckoutError::NoMatch { path, .. } => near_file(path),
-        CheckoutError::Unsaved(_) => {
-            "commit them first, or overwrite them with --force (what they hold now is kept in the repository)"
-                .to_owned()
-        }
-        CheckoutError::Untracked(_) => "move them away or add them first, or overwrite them with --force".to_owned(),
-        CheckoutError::FolderInTheWay(_) => "move the folder away first".to_owned(),
-    }
-}
-
 fn file_diff(error: &FileDiffError) -> Option<String> {
     match error {
         FileDiffError::NoMatch { path, known } => {
@@ -307,7 +305,7 @@ fn config(error: &ConfigError) -> Option<String> {
 }
 
 /// Names a file that may have been meant where only tracked ones count.
-fn near_tracked(path: &Path) -> String {
+pub(super) fn near_tracked(path: &Path) -> String {
     match path.exists() {
         true => format!("'graft add {}' tracks it", path.display()),
         false => near_file(path),
@@ -315,7 +313,7 @@ fn near_tracked(path: &Path) -> String {
 }
 
 /// Names a file that may have been meant.
-fn near_file(path: &Path) -> String {
+pub(super) fn near_file(path: &Path) -> String {
     match suggest::file_like(path) {
         Some(near) => format!("did you mean '{}'?", near.display()),
         None => "'graft ls-files' lists what is tracked, 'graft status' what is not".to_owned(),

@@ -5,6 +5,7 @@
 
 mod explain;
 mod remote;
+mod moving;
 mod revision;
 
 use std::error::Error;

@@ -9,4 +9,5 @@ pub mod pretty;
 pub mod size;
 pub mod snapshot;
 pub mod status;
+pub mod tracking;
 pub mod view;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{FileKind, FileMode, ObjectId, RepoPath, Snapshot, Tree, TreeEntry, VolumeId};
 use crate::repo::fingerprint::Fingerprint;
 use crate::repo::objects::{ObjectReader, ReadError};
+use crate::repo::operations::FileState;
 use crate::util::fs::replace;
 use crate::util::lock::FileLock;
 
@@ -64,6 +65,11 @@ pub struct IndexEntry {
 }
 
 impl IndexEntry {
+    /// Returns the staged state.
+    pub fn state(&self) -> FileState {
+        FileState { mode: self.mode, snapshot: self.snapshot }
+    }
+
     /// Stages a snapshot under a path; what the file looks like is not known.
     pub fn of(
         path: RepoPath,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::log::is_logged;
 use super::{Change, Expected, RefEdit, RefError, RefStore, Target};
 use crate::model::{ObjectId, RefName, Signature};
+use crate::repo::operations::RefChange;
 use crate::repo::reflog::ReflogEntry;
 use crate::util::lock::FileLock;
 
@@ -28,6 +29,7 @@ impl RefStore {
     pub fn apply(&self, _lock: &FileLock, who: &Signature, edits: &[RefEdit]) -> Result<(), RefError> {
         let steps = edits.iter().map(|edit| self.prepare(edit)).collect::<Result<Vec<_>, _>>()?;
         self.check(&steps)?;
+        self.record(steps.iter().filter(|s| !s.is_same).map(|s| self.change_of(s)).collect::<Result<_, _>>()?)?;
         for step in &steps {
             self.log_step(step, &steps, who)?;
         }
@@ -35,12 +37,43 @@ impl RefStore {
             match &step.edit.change {
                 Change::Set(id) => self.write_loose(&step.name, &Target::Object(*id))?,
                 Change::Point(target) => self.write_loose(&step.name, &Target::Symbolic(target.clone()))?,
+                Change::Drop(_) => self.drop_newest(&step.name)?,
                 Change::Delete => {}
             }
         }
         let removed: Vec<&RefName> =
             steps.iter().filter(|s| s.edit.change == Change::Delete).map(|s| &s.name).collect();
         self.remove(&removed)
+    }
+
+    /// Fails if [`RefStore::apply`] would refuse these edits.
+    pub fn check_edits(&self, edits: &[RefEdit]) -> Result<(), RefError> {
+        self.check(&edits.iter().map(|edit| self.prepare(edit)).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn change_of(&self, step: &Step<'_>) -> Result<RefChange, RefError> {
+        let before = match self.read(&step.name) {
+            // What it held cannot be brought back.
+            Err(RefError::Damaged { .. }) => None,
+            held => held?,
+        };
+        let after = match &step.edit.change {
+            Change::Set(id) => Some(Target::Object(*id)),
+            Change::Point(target) => Some(Target::Symbolic(target.clone())),
+            Change::Drop(_) => self.value_before(&step.name)?.map(Target::Object),
+            Change::Delete => None,
+        };
+        Ok(RefChange { name: step.name.clone(), before, after })
+    }
+
+    /// Gives a ref the value that it had before, and takes the newest line off its log.
+    fn drop_newest(&self, name: &RefName) -> Result<(), RefError> {
+        match self.value_before(name)? {
+            // The line now tells of a change that looks as if it had not happened, and counts as gone.
+            Some(id) => self.write_loose(name, &Target::Object(id))?,
+            None => return self.remove(&[name]),
+        }
+        self.cut_newest(name)
     }
 
     /// Removes refs: first where they are hidden, so that none comes back to life, then the files and logs.
@@ -113,7 +146,7 @@ impl RefStore {
                 Some(Change::Set(id)) => Some(*id),
                 _ => self.resolve(target)?,
             },
-            Change::Delete => return Ok(()),
+            Change::Drop(_) | Change::Delete => return Ok(()),
         };
         let entry = ReflogEntry { old: step.old, new, who: who.clone(), message: step.edit.message.clone() };
         let changes = !step.is_same && (new.is_some() || step.old.is_some());

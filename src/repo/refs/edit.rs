@@ -1,9 +1,11 @@
 //! What a transaction asks of one ref.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{ObjectId, RefName};
 
 /// What a ref becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// It names an object.
     Set(ObjectId),
@@ -11,12 +13,15 @@ pub enum Change {
     Point(RefName),
     /// It is removed, together with its reflog.
     Delete,
+    /// This value and its line of the reflog go; the ref has the value before again, or is removed if there was none.
+    Drop(ObjectId),
 }
 
 /// What a ref must be for its change to happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
     /// Whatever it is.
+    #[default]
     Any,
     /// Absent.
     MustNotExist,
@@ -24,14 +29,15 @@ pub enum Expected {
     MustExistAndMatch(ObjectId),
 }
 
-/// One change of one ref.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One change of one ref. What was expected of it is not written down: it is checked before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefEdit {
     /// The ref.
     pub name: RefName,
     /// What it becomes.
     pub change: Change,
     /// What it must be, symbolic refs followed.
+    #[serde(skip)]
     pub expected: Expected,
     /// The line for the reflog.
     pub message: String,
@@ -59,5 +65,11 @@ impl RefEdit {
     /// Removes this very ref and its reflog.
     pub fn delete(name: RefName, expected: Expected) -> Self {
         Self { name, change: Change::Delete, expected, message: String::new(), follow: false }
+    }
+
+    /// Takes the value `id` off a ref, which must be its present one, as off a stack.
+    pub fn drop_value(name: RefName, id: ObjectId) -> Self {
+        let expected = Expected::MustExistAndMatch(id);
+        Self { name, change: Change::Drop(id), expected, message: String::new(), follow: false }
     }
 }

@@ -6,6 +6,7 @@ use super::{RefError, RefStore};
 use crate::model::{ObjectId, RefName};
 use crate::repo::reflog::{Reflog, ReflogEntry, ReflogError, ReflogIter};
 use crate::util::fs as durable;
+use crate::util::lock::FileLock;
 
 impl RefStore {
     /// Iterates over the changes of a ref, newest first; the line of a change that never happened is left out.
@@ -51,6 +52,34 @@ impl RefStore {
             }
         }
         Ok(Err(count))
+    }
+
+    /// Returns the value that a ref had before its present one.
+    pub(super) fn value_before(&self, name: &RefName) -> Result<Option<ObjectId>, RefError> {
+        Ok(self.log(name)?.next().transpose()?.and_then(|entry| entry.old))
+    }
+
+    /// Takes the newest line off the log of a ref.
+    pub(super) fn cut_newest(&self, name: &RefName) -> Result<(), RefError> {
+        let log = self.reflog(name);
+        if let Some((offset, _)) = log.newest_first()?.next_with_offset().transpose()? {
+            log.cut_at(offset)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the value that a ref had `n` changes ago (1 or more) out of its log, as if it had never had it. The caller
+    /// holds the repository lock. Tells whether there was such a value.
+    pub fn forget_value(&self, _lock: &FileLock, name: &RefName, n: usize) -> Result<bool, RefError> {
+        let mut entries = self.log(name)?.collect::<Result<Vec<_>, _>>()?;
+        if n == 0 || n >= entries.len() {
+            return Ok(false);
+        }
+        let gone = entries.remove(n);
+        entries[n - 1].old = gone.old;
+        let lines: String = entries.iter().rev().map(ReflogEntry::to_line).collect();
+        self.replace(self.reflog(name).path(), lines.as_bytes())?;
+        Ok(true)
     }
 
     /// Returns the file of a ref's log.

@@ -22,7 +22,10 @@ use std::path::{Path, PathBuf};
 pub use edit::{Change, Expected, RefEdit};
 pub use list::RefList;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{ObjectId, RefName};
+use crate::repo::operations::{OperationLog, Record, RefChange};
 use crate::repo::reflog::ReflogError;
 
 /// How many symbolic refs are followed before giving up, as in Git.
@@ -128,8 +131,9 @@ pub enum RefError {
     Reflog(#[from] ReflogError),
 }
 
-/// What a ref holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a ref holds; as text, what its file has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Target {
     /// An object.
     Object(ObjectId),
@@ -161,12 +165,28 @@ pub struct Ref {
 #[derive(Clone, Debug)]
 pub struct RefStore {
     dir: PathBuf,
+    operations: Option<OperationLog>,
 }
 
 impl RefStore {
     /// Opens the refs of the repository folder `dir` (`.graft`).
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self { dir: dir.to_owned(), operations: None }
+    }
+
+    /// Tells the operation log of every change, before it happens.
+    pub fn recorded(self, operations: OperationLog) -> Self {
+        Self { operations: Some(operations), ..self }
+    }
+
+    /// Notes changes of refs as they are about to happen.
+    ///
+    /// Those that mirror a remote are left out: they are not this repository's own to take back.
+    fn record(&self, mut refs: Vec<RefChange>) -> Result<(), RefError> {
+        let Some(log) = &self.operations else { return Ok(()) };
+        refs.retain(|c| c.before != c.after && !c.name.as_str().starts_with("refs/remotes/"));
+        log.append(Record { refs, ..Record::default() })
+            .map_err(|source| RefError::Io { path: log.path().to_owned(), source })
     }
 
     /// Reads what a ref holds; `None` if it does not exist.
@@ -238,6 +258,20 @@ fn render(target: &Target) -> String {
     match target {
         Target::Object(id) => format!("{id}\n"),
         Target::Symbolic(name) => format!("ref: {name}\n"),
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        render(&target).trim_end().to_owned()
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse(text.as_bytes()).ok_or_else(|| format!("'{text}' is not what a ref can hold"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use super::log::is_logged;
 use super::{Expected, RefEdit, RefError, RefStore, Target};
 use crate::model::{RefName, Signature};
+use crate::repo::operations::RefChange;
 use crate::repo::reflog::ReflogEntry;
 use crate::util::lock::FileLock;
 
@@ -42,7 +43,18 @@ impl RefStore {
             _ => {}
         }
         self.check_nesting(new, Some(old))?;
-        let Some(id) = id else { return self.write_loose(&head, &Target::Symbolic(new.clone())) };
+        let moved_head = is_current.then(|| RefChange {
+            name: head.clone(),
+            before: Some(Target::Symbolic(old.clone())),
+            after: Some(Target::Symbolic(new.clone())),
+        });
+        let Some(id) = id else {
+            self.record(moved_head.into_iter().collect())?;
+            return self.write_loose(&head, &Target::Symbolic(new.clone()));
+        };
+        let made = RefChange { name: new.clone(), before: self.read(new)?, after: Some(Target::Object(id)) };
+        let gone = RefChange { name: old.clone(), before: Some(Target::Object(id)), after: None };
+        self.record([made, gone].into_iter().chain(moved_head).collect())?;
         let entry = ReflogEntry { old: Some(id), new: Some(id), who: who.clone(), message: message.to_owned() };
         let log = self.log_of_rename(old, &entry)?;
         let is_nested = is_inside(old, new) || is_inside(new, old);

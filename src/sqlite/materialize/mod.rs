@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use in_place::{InPlace, Unsuited, write_in_place};
-pub use replace::{Written, export, export_to, settle, write_new};
+pub use replace::{Written, export, export_to, remove, settle, write_new};
 
 use super::attach::Busy;
 use super::error::DatabaseError;

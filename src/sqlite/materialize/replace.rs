@@ -63,6 +63,25 @@ pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) 
     Ok(Written { byte_len: source.byte_len(), moved_aside })
 }
 
+/// Removes the file at `path`; a database with its sidecars, after it was taken over as [`write_new`] does. It is no error
+/// if there is none.
+pub fn remove(path: &Path, opts: &WriteOptions<'_>) -> Result<(), MaterializeError> {
+    let held = match classify(path) {
+        Ok(Detected::Sqlite(_)) => take_over(path, opts)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(DatabaseError::io(path, e).into()),
+        Ok(_) => None,
+    };
+    if held.is_none() && !(opts.still_expected)() {
+        return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
+    }
+    let removed = durable::remove(path);
+    if let Some(held) = held {
+        held.close();
+    }
+    removed.map_err(|source| MaterializeError::Io { path: path.into(), source })
+}
+
 /// Writes `source` byte for byte to `out_path`, durably; what is there is replaced as [`write_new`] does.
 pub fn export(source: &dyn PageSource, out_path: &Path, opts: &WriteOptions<'_>) -> Result<Written, MaterializeError> {
     write_new(out_path, source, &WriteOptions { tmp: parent(out_path), durable: true, ..*opts })

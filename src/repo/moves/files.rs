@@ -1,0 +1,208 @@
+//! Writing and removing the files of a move, and the index afterwards.
+
+use std::fs;
+use std::path::Path;
+
+use super::look::Present;
+use super::{Journal, Step};
+use crate::model::{FileKind, FileMode, PageSet, PageSource, RepoPath};
+use crate::repo::Repository;
+use crate::repo::capture::settled_print;
+use crate::repo::checkout::{CheckedOut, CheckoutOutcome, Written};
+use crate::repo::error::{RepoError, Result};
+use crate::repo::fingerprint::Fingerprint;
+use crate::repo::index::IndexEntry;
+use crate::repo::monitor::Work;
+use crate::repo::operations::FileState;
+use crate::repo::types::Warning;
+use crate::sqlite::holders::LockHolders;
+use crate::sqlite::materialize::{self, MaterializeError, WriteOptions};
+use crate::store::{OpenSnapshot, differing_pages};
+use crate::util::fs as durable;
+use crate::util::interrupt;
+use crate::util::lock::FileLock;
+
+/// What written files look like, as far as that can be trusted.
+pub(super) type Prints = Vec<(RepoPath, FileState, Option<Fingerprint>)>;
+
+impl Repository {
+    /// Writes the files of a move that are not as they shall be.
+    pub(super) fn write_files(&self, steps: &[Step<'_>], out: &mut CheckoutOutcome) -> Result<Prints> {
+        for step in steps {
+            interrupt::check()?;
+            let how = self.write_file(step.path, step.target, &step.present, &mut out.warnings)?;
+            let saved = step.present.state.filter(|_| step.present.was_saved).map(|state| state.snapshot);
+            out.files.push(CheckedOut { path: step.path.clone(), how, saved });
+        }
+        let mut prints = Vec::new();
+        for step in steps {
+            let Some(state) = step.target else { continue };
+            let print = settled_print(&step.path.under(self.top()), false)?;
+            prints.push((step.path.clone(), state, print.and_then(|(print, trusted)| trusted.then_some(print))));
+        }
+        Ok(prints)
+    }
+
+    /// Brings one file from its present state into another.
+    pub(super) fn write_file(
+        &self,
+        path: &RepoPath,
+        target: Option<FileState>,
+        present: &Present,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Written> {
+        let file = path.under(self.top());
+        let Some(target) = target else { return self.remove_file(&file, present) };
+        let open = self.open_snapshot(&target.snapshot)?;
+        let changed = match &present.state {
+            Some(content) => {
+                let now = self.open_snapshot(&content.snapshot)?;
+                let changed = differing_pages(&now, &open)?;
+                if changed.is_empty()
+                    && now.byte_len() == open.byte_len()
+                    && now.snapshot().kind == open.snapshot().kind
+                {
+                    set_mode(&file, target.mode)?;
+                    return Ok(Written::Unchanged);
+                }
+                Some(changed)
+            }
+            None => None,
+        };
+        self.store().release();
+        let how = self.write_state(&file, &open, changed.as_ref(), present, warnings)?;
+        set_mode(&file, target.mode)?;
+        Ok(how)
+    }
+
+    fn write_state(
+        &self,
+        file: &Path,
+        open: &OpenSnapshot,
+        changed: Option<&PageSet>,
+        present: &Present,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Written> {
+        let _work = Work::start(self.monitor(), &format!("Writing {}", file.display()), None);
+        self.with_options(file, present, &mut |options| {
+            if open.snapshot().kind == FileKind::Sqlite && present.print.is_some() {
+                match materialize::write_in_place(file, open, changed, options) {
+                    Ok(done) => return Ok(Written::InPlace { pages: done.pages }),
+                    Err(MaterializeError::Unsuited { .. }) => {}
+                    Err(MaterializeError::Database(e)) if e.is_unreadable() => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            if let Some(parent) = file.parent() {
+                durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;
+            }
+            if fs::symlink_metadata(file).is_ok_and(|m| m.is_dir()) {
+                // What it held has gone, or the move would not have begun.
+                remove_empty_folders(file).map_err(RepoError::file("remove", file))?;
+            }
+            let written = materialize::write_new(file, open, options)?;
+            let moved = written.moved_aside.into_iter();
+            warnings.extend(moved.map(|(path, moved_to)| Warning::OrphanedSidecar { path, moved_to }));
+            Ok(Written::Replaced)
+        })
+    }
+
+    fn remove_file(&self, file: &Path, present: &Present) -> Result<Written> {
+        if present.print.is_none() && fs::symlink_metadata(file).is_err() {
+            return Ok(Written::Unchanged);
+        }
+        self.with_options(file, present, &mut |options| Ok(materialize::remove(file, options)?))?;
+        self.prune_folders(file);
+        Ok(Written::Removed)
+    }
+
+    /// Removes the folders that a removed file leaves empty.
+    pub(super) fn prune_folders(&self, file: &Path) {
+        let mut folder = file.parent();
+        while let Some(dir) = folder.filter(|d| *d != self.top()) {
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+            folder = dir.parent();
+        }
+    }
+
+    fn with_options<T>(
+        &self,
+        file: &Path,
+        present: &Present,
+        run: &mut dyn FnMut(&WriteOptions<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let tmp = self.tmp();
+        let on_wait = |holders: &LockHolders| {
+            self.monitor().waiting(&format!("waiting for {}, locked by {holders}", file.display()));
+        };
+        let still_expected = || match (&present.print, Fingerprint::stat_only(file)) {
+            // It is asked under the lock, where a journal can only be our own: SQLite begins one by itself where the
+            // header does not say how many pages there are.
+            (Some(before), Ok(Some(now))) => Fingerprint { journal: before.journal, ..now }.matches(before),
+            (None, Ok(None)) => true,
+            _ => false,
+        };
+        let on_progress = |n| self.monitor().advance(n);
+        run(&WriteOptions {
+            busy_timeout: self.settings().busy_timeout,
+            on_wait: &on_wait,
+            still_expected: &still_expected,
+            on_progress: &on_progress,
+            ..WriteOptions::new(&tmp)
+        })
+    }
+
+    /// Ends a move whose files are written: index, refs, and the journal.
+    pub(super) fn finish(&self, lock: &FileLock, journal: &Journal, prints: &Prints) -> Result<()> {
+        let mut index = self.index()?;
+        let before = index.clone();
+        for change in &journal.index {
+            match change.after {
+                Some(FileState { mode, snapshot }) => {
+                    // What is known of a file in just this state stays known.
+                    let known = index.get(&change.path).filter(|e| e.snapshot == snapshot).and_then(|e| e.fingerprint);
+                    let mut entry = IndexEntry::of(change.path.clone(), mode, snapshot, self)?;
+                    entry.fingerprint = known;
+                    index.insert(entry);
+                }
+                None => drop(index.remove(&change.path)),
+            }
+        }
+        for (path, state, print) in prints {
+            let is_staged = index.get(path).is_some_and(|e| e.snapshot == state.snapshot);
+            if let Some(mut entry) = index.get_mut(path) {
+                entry.set_fingerprint(print.filter(|_| is_staged));
+            }
+        }
+        if index != before {
+            self.save_index(&index, lock)?;
+        }
+        self.refs().apply(lock, &journal.who, &journal.refs)?;
+        self.remove_journal()
+    }
+}
+
+pub(super) fn set_mode(file: &Path, mode: FileMode) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |e| RepoError::file("change the mode of", file)(e);
+    let meta = fs::metadata(file).map_err(failed)?;
+    let old = meta.permissions().mode();
+    let new = match mode {
+        // Whoever may read may execute, as Git has it.
+        FileMode::Executable => old | ((old & 0o444) >> 2),
+        FileMode::Regular => old & !0o111,
+    };
+    if new != old {
+        fs::set_permissions(file, fs::Permissions::from_mode(new)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn remove_empty_folders(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        remove_empty_folders(&entry?.path())?;
+    }
+    fs::remove_dir(dir)
+}

@@ -1,0 +1,129 @@
+//! Moving worktree, index and refs as one step: all of it happens, or nothing.
+//!
+//! Order: unsaved work that is to go is stored; the journal says what is about to be written over what; the files are
+//! written, each in one SQLite transaction or by one rename; the journal says that they are; index; refs, HEAD last;
+//! the journal goes. A failure before the journal says so puts back what was written; a crash leaves that to the next
+//! command, which puts back what was written before that point and completes the rest after it. The repository lock is
+//! held all the time, so nobody else works from what is half done.
+//!
+//! Unsaved work is never overwritten without `force`; with it, the content that is about to go is put into the store
+//! first and its snapshot noted in `logs/saved` and in the operation log, so that it can be brought back.
+
+mod files;
+mod journal;
+mod look;
+mod plan;
+mod recover;
+
+use std::collections::BTreeMap;
+
+pub(super) use plan::{States, states};
+
+use journal::{Journal, Phase};
+use look::Present;
+
+use super::Repository;
+use super::checkout::CheckoutOutcome;
+use super::error::{RepoError, Result};
+use super::index::{Index, IndexEntry};
+use super::operations::{Change, Direction, FileState, Record};
+use super::refs::RefEdit;
+use crate::model::{ObjectId, RepoPath, Signature};
+use crate::util::interrupt;
+use crate::util::lock::FileLock;
+
+/// What to bring about.
+#[derive(Clone, Debug, Default)]
+pub struct Move {
+    /// Files of the worktree, and the states that they shall have; `None` removes them.
+    pub files: BTreeMap<RepoPath, Option<FileState>>,
+    /// Entries of the index, likewise.
+    pub index: BTreeMap<RepoPath, Option<FileState>>,
+    /// Refs, HEAD last.
+    pub refs: Vec<RefEdit>,
+    /// Who stands in the reflogs; the committer if not given.
+    pub who: Option<Signature>,
+    /// Overwrite unsaved work, which is kept in the store.
+    pub force: bool,
+    /// Contents that files may have and that are stored, besides those of the index and of the wanted states.
+    pub known: BTreeMap<RepoPath, ObjectId>,
+    /// The operation that this takes back or does again.
+    pub reverses: Option<(Direction, String)>,
+}
+
+/// One file on its way.
+struct Step<'a> {
+    path: &'a RepoPath,
+    target: Option<FileState>,
+    present: Present,
+}
+
+impl Step<'_> {
+    fn change(&self) -> Change {
+        Change { path: self.path.clone(), before: self.present.state, after: self.target }
+    }
+
+    fn is_there(&self) -> bool {
+        self.present.state == self.target
+    }
+}
+
+impl Repository {
+    /// Brings a move about; the caller holds the repository lock since before it made the plan.
+    pub(super) fn perform(&self, lock: &FileLock, plan: &Move) -> Result<CheckoutOutcome> {
+        let index = self.index()?;
+        let who = match &plan.who {
+            Some(who) => who.clone(),
+            None => self.committer()?,
+        };
+        self.refs().check_edits(&plan.refs)?;
+        let mut out = CheckoutOutcome::default();
+        let mut steps = Vec::new();
+        for (path, present) in self.look_at(lock, &index, plan)? {
+            steps.push(Step { path, target: plan.files[path], present });
+        }
+        // What goes makes room for what comes: a folder may stand where a file did.
+        steps.sort_by_key(|step| step.target.is_some());
+        let changes: Vec<Change> = steps.iter().filter(|s| !s.is_there()).map(Step::change).collect();
+        let mut journal = Journal {
+            phase: Phase::Writing,
+            who,
+            files: changes.clone(),
+            index: index_changes(&index, &plan.index),
+            refs: plan.refs.clone(),
+        };
+        let record = Record { files: changes, reverses: plan.reverses.clone(), ..Record::default() };
+        self.operations().append(record).map_err(RepoError::file("write", self.operations().path()))?;
+        if !journal.files.is_empty() {
+            self.write_journal(&journal)?;
+        }
+        let written = self.write_files(&steps, &mut out);
+        let prints = match written {
+            Ok(prints) => prints,
+            Err(cause) => {
+                return Err(match interrupt::shielded(|| self.put_back(&journal)) {
+                    Ok(()) => cause,
+                    Err(left) => RepoError::HalfMoved { cause: Box::new(cause), left: Box::new(left) },
+                });
+            }
+        };
+        interrupt::shielded(|| {
+            if !journal.index.is_empty() || !journal.refs.is_empty() {
+                journal.phase = Phase::Written;
+                self.write_journal(&journal)?;
+            }
+            self.finish(lock, &journal, &prints)
+        })?;
+        out.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(out)
+    }
+}
+
+/// Returns what becomes of the entries of an index.
+fn index_changes(index: &Index, wanted: &BTreeMap<RepoPath, Option<FileState>>) -> Vec<Change> {
+    let change = |(path, after): (&RepoPath, &Option<FileState>)| {
+        let before = index.get(path).map(IndexEntry::state);
+        (before != *after).then(|| Change { path: path.clone(), before, after: *after })
+    };
+    wanted.iter().filter_map(change).collect()
+}

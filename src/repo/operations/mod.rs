@@ -1,0 +1,117 @@
+//! The operation log: what each command changed in refs, index and worktree, so that it can be undone.
+//!
+//! `logs/operations` has one JSON object per line. A line is written before the change it tells of and is not waited
+//! for, so that it costs nothing: after a crash the newest lines may tell of changes that did not happen, or be
+//! missing. Whoever undoes compares what a line says with what is there, so either is found out. All lines with the
+//! same `operation` belong to one run of the program.
+
+mod record;
+mod undo;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use record::{Change, FileState, Record, RefChange};
+pub use undo::{Direction, UndoError, UndoOptions, Undone};
+
+use crate::util::fs as durable;
+use crate::util::random;
+
+/// Where operations are noted, and under which name those of this process are.
+#[derive(Clone, Debug)]
+pub struct OperationLog {
+    path: PathBuf,
+    operation: String,
+    command: String,
+}
+
+/// All that one run of the program changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name: 16 hexadecimal digits.
+    pub id: String,
+    /// The command as it was typed, without the program's name.
+    pub command: String,
+    /// When it ended, Unix seconds.
+    pub time: i64,
+    /// The operation that it took back, or did again.
+    pub reverses: Option<(Direction, String)>,
+    /// What it changed, in this order.
+    pub records: Vec<Record>,
+}
+
+impl OperationLog {
+    /// Notes the changes of `command` in the repository folder `dir`, under a name of their own.
+    pub fn new(dir: &Path, command: &str) -> Self {
+        let operation = random::bytes::<8>().iter().map(|b| format!("{b:02x}")).collect();
+        Self { path: dir.join("logs").join("operations"), operation, command: command.to_owned() }
+    }
+
+    /// Returns the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes changes that are about to happen.
+    pub fn append(&self, record: Record) -> io::Result<()> {
+        if record.is_empty() {
+            return Ok(());
+        }
+        let time = (random::unix_ms() / 1000) as i64;
+        let record = Record { operation: self.operation.clone(), command: self.command.clone(), time, ..record };
+        let line = serde_json::to_string(&record).expect("plain data is always JSON");
+        durable::append_line_relaxed(&self.path, &line)
+    }
+
+    /// Reads all operations, oldest first. Lines that are damaged count as not there.
+    pub fn read(&self) -> io::Result<Vec<Operation>> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(e),
+        };
+        let mut found: HashMap<String, (usize, Operation)> = HashMap::new();
+        let lines = text.split(|&b| b == b'\n').filter_map(|line| serde_json::from_slice::<Record>(line).ok());
+        for (n, record) in lines.enumerate() {
+            let (last, operation) = found.entry(record.operation.clone()).or_insert_with(|| {
+                let (id, command) = (record.operation.clone(), record.command.clone());
+                (n, Operation { id, command, time: 0, reverses: None, records: Vec::new() })
+            });
+            *last = n;
+            operation.time = record.time;
+            operation.reverses = operation.reverses.take().or_else(|| record.reverses.clone());
+            operation.records.push(record);
+        }
+        let mut all: Vec<(usize, Operation)> = found.into_values().collect();
+        all.sort_by_key(|(last, _)| *last);
+        Ok(all.into_iter().map(|(_, operation)| operation).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RepoPath;
+
+    #[test]
+    fn lines_of_one_operation_come_back_together_and_damage_is_passed_over() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        fs::create_dir(dir.path().join("logs")).expect("folder");
+        let (a, b) = (OperationLog::new(dir.path(), "one"), OperationLog::new(dir.path(), "two"));
+        assert_eq!(a.read().expect("nothing yet"), []);
+        let record = |path: &str| Record {
+            moved: vec![(RepoPath::new(path).expect("plain"), RepoPath::new("x").expect("plain"))],
+            ..Record::default()
+        };
+        a.append(Record::default()).expect("nothing to note");
+        a.append(record("a1")).expect("note");
+        durable::append(a.path(), b"{\"operation\": half a li").expect("append");
+        b.append(record("b1")).expect("note");
+        a.append(record("a2")).expect("note");
+        let all = a.read().expect("read");
+        let seen: Vec<(&str, usize)> = all.iter().map(|o| (o.command.as_str(), o.records.len())).collect();
+        assert_eq!(seen, [("two", 1), ("one", 2)]);
+    }
+}
