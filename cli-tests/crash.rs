@@ -3,11 +3,12 @@
 //! Debug builds number these operations: `GRAFT_CRASH_AT=N` aborts right before the N-th,
 //! `GRAFT_CRASH_COUNT=FILE` notes how many there are. Every test walks through all of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::database::{assert_same, assert_sound, make, number, serialize, sql, without_volatile};
+use crate::database::{assert_same, assert_sound, make, number, serialize, serialize_all, sql, without_volatile};
 use crate::env::TestEnvironment;
 use crate::tree::copy_tree;
 
@@ -20,10 +21,14 @@ struct State {
     log: String,
     status: String,
     index: Vec<String>,
+    /// Where HEAD is.
+    branch: String,
+    /// The entries of the stash.
+    stash: String,
     /// The rows of `HEAD:app.db`, as bytes of the file.
     head: Option<Vec<u8>>,
-    /// The rows of the worktree file.
-    worktree: Vec<u8>,
+    /// The rows of the databases in the worktree.
+    worktree: BTreeMap<String, Vec<u8>>,
 }
 
 impl State {
@@ -40,11 +45,27 @@ impl State {
         Self {
             status: env.graft(["status", "--porcelain"]).ok(),
             index: env.graft(["ls-files"]).ok().lines().map(str::to_owned).collect(),
+            branch: env.graft(["branch", "--show-current"]).ok(),
+            stash: env.graft(["stash", "list"]).ok().lines().map(without_id).collect(),
             head,
-            worktree: without_volatile(serialize(&env.path("app.db"))),
+            worktree: databases(env),
             log,
         }
     }
+}
+
+/// `stash@{0}: WIP on main: <id> subject` without the id, which holds random parts of storage.
+fn without_id(line: &str) -> String {
+    line.split(' ').enumerate().filter(|(at, _)| *at != 4).map(|(_, word)| format!("{word} ")).collect()
+}
+
+fn databases(env: &TestEnvironment) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(env.repo()).expect("the worktree").map(|entry| entry.expect("an entry").path());
+    let mut found: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "db")).collect();
+    found.sort();
+    let rows = serialize_all(&found.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+    found.iter().map(name).zip(rows.into_iter().map(without_volatile)).collect()
 }
 
 #[track_caller]
@@ -93,7 +114,12 @@ impl Walk<'_> {
             back();
             let mut crashing = env.command(self.operation);
             crashing.env("GRAFT_CRASH_AT", at.to_string());
-            env.run(crashing).expect(ABORTED);
+            let ended = env.run(crashing);
+            if ended.code() == 0 && at + 3 > points {
+                // How often the index is refreshed at the end depends on the clock.
+                break;
+            }
+            ended.expect(ABORTED);
             let when = format!("{:?} stopped at {at} of {points}", self.operation);
             env.graft(["fsck"]).expect_when(0, &when);
             let seen = State::of(&env);
@@ -123,12 +149,14 @@ impl Walk<'_> {
 /// A state without its bytes.
 fn brief(state: &State) -> String {
     format!(
-        "log {:?} status {:?} index {:?} head {:?} worktree {}",
+        "log {:?} branch {:?} stash {:?} status {:?} index {:?} head {:?} worktree {}",
         state.log,
+        state.branch,
+        state.stash,
         state.status,
         state.index,
         state.head.as_ref().map(|bytes| blake(bytes)),
-        blake(&state.worktree)
+        state.worktree.iter().map(|(name, bytes)| format!("{name} {} ", blake(bytes))).collect::<String>()
     )
 }
 
@@ -213,6 +241,74 @@ fn remove_from_the_index() {
         env.graft(["add", "other.db"]).ok();
     };
     Walk { prepare: &prepare, operation: &["rm", "--cached", "other.db"] }.run();
+}
+
+/// Two branches that differ in a changed, a new and a removed database.
+fn two_branches(env: &TestEnvironment) {
+    two_commits(env);
+    make(&env.path("gone.db"), 30, "WAL");
+    env.graft(["add", "gone.db"]).ok();
+    env.graft(["commit", "-m", "third"]).ok();
+    env.graft(["switch", "-c", "dev"]).ok();
+    sql(&app(env), "DELETE FROM item WHERE id % 3 = 0");
+    env.graft(["rm", "gone.db"]).ok();
+    make(&env.path("new.db"), 40, "DELETE");
+    env.graft(["add", "new.db"]).ok();
+    env.graft(["commit", "-am", "fourth"]).ok();
+    env.graft(["switch", "main"]).ok();
+}
+
+fn unsaved(env: &TestEnvironment) {
+    two_branches(env);
+    sql(&app(env), "UPDATE item SET n = -1");
+}
+
+#[test]
+fn switch() {
+    Walk { prepare: &two_branches, operation: &["switch", "dev"] }.run();
+}
+
+#[test]
+fn switch_to_a_new_branch() {
+    Walk { prepare: &two_branches, operation: &["switch", "-c", "new", "dev"] }.run();
+}
+
+#[test]
+fn merge() {
+    Walk { prepare: &two_branches, operation: &["merge", "--ff-only", "dev"] }.run();
+}
+
+#[test]
+fn reset_over_unsaved_work() {
+    Walk { prepare: &unsaved, operation: &["reset", "--hard", "HEAD~2"] }.run();
+}
+
+#[test]
+fn remove() {
+    Walk { prepare: &two_branches, operation: &["rm", "gone.db"] }.run();
+}
+
+#[test]
+fn stash_push() {
+    Walk { prepare: &unsaved, operation: &["stash"] }.run();
+}
+
+#[test]
+fn stash_pop() {
+    let prepare = |env: &TestEnvironment| {
+        unsaved(env);
+        env.graft(["stash"]).ok();
+    };
+    Walk { prepare: &prepare, operation: &["stash", "pop"] }.run();
+}
+
+#[test]
+fn undo() {
+    let prepare = |env: &TestEnvironment| {
+        unsaved(env);
+        env.graft(["reset", "--hard", "HEAD~2"]).ok();
+    };
+    Walk { prepare: &prepare, operation: &["undo"] }.run();
 }
 
 /// A checkout of a path moves no ref: the file is replaced in one SQLite transaction, then the index. A

@@ -12,6 +12,7 @@ use crate::cli::json;
 use crate::cli::render::date::rfc3339;
 use crate::cli::render::path::{Quote, quoted};
 use crate::cli::render::view;
+use crate::model::RefName;
 use crate::repo::operations::{Change, Direction, FileState, RefChange, UndoOptions, Undone};
 use crate::repo::refs::Target;
 
@@ -99,7 +100,8 @@ fn go(options: UndoOptions, schema: &str, ctx: &mut Context) -> Outcome {
     ctx.say.note(format_args!("{word}: graft {}", undone.operation.command));
     checked_out::say_saved(&undone.done, &repo, ctx);
     if !ctx.globals.quiet {
-        for RefChange { name, after, .. } in &undone.refs {
+        let is_shown = |c: &&RefChange| c.name == RefName::head() || c.name.as_str().starts_with("refs/");
+        for RefChange { name, after, .. } in undone.refs.iter().filter(is_shown) {
             let to = match after {
                 Some(Target::Object(id)) => repo.abbreviate(id),
                 Some(Target::Symbolic(to)) => to.short().to_owned(),

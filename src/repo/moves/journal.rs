@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Signature;
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
-use crate::repo::operations::Change;
+use crate::repo::operations::{Change, Named};
 use crate::repo::refs::RefEdit;
 use crate::util::fs as durable;
 
@@ -28,6 +28,8 @@ pub enum Phase {
 pub struct Journal {
     /// How far it has come.
     pub phase: Phase,
+    /// The operation that it belongs to.
+    pub operation: Named,
     /// Who stands in the reflogs.
     pub who: Signature,
     /// The files that are written, in this order.

@@ -87,6 +87,7 @@ impl Repository {
         let changes: Vec<Change> = steps.iter().filter(|s| !s.is_there()).map(Step::change).collect();
         let mut journal = Journal {
             phase: Phase::Writing,
+            operation: self.operations().current(),
             who,
             files: changes.clone(),
             index: index_changes(&index, &plan.index),

@@ -27,7 +27,8 @@ impl Repository {
                         rest.push(RefEdit { expected: Expected::Any, ..edit.clone() });
                     }
                 }
-                self.finish(lock, &Journal { refs: rest, ..journal }, &Vec::new())?;
+                let rest = Journal { refs: rest, ..journal };
+                self.operations().resume(&rest.operation, || self.finish(lock, &rest, &Vec::new()))?;
                 self.monitor().notice("an interrupted change of the worktree was completed");
                 Ok(())
             }

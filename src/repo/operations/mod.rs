@@ -12,6 +12,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 pub use record::{Change, FileState, Record, RefChange};
 pub use undo::{Direction, UndoError, UndoOptions, Undone};
@@ -23,8 +26,17 @@ use crate::util::random;
 #[derive(Clone, Debug)]
 pub struct OperationLog {
     path: PathBuf,
-    operation: String,
-    command: String,
+    /// The operation that goes on; one for all clones.
+    current: Arc<Mutex<Named>>,
+}
+
+/// An operation's name, and its command as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// 16 hexadecimal digits.
+    pub operation: String,
+    /// The command, without the program's name.
+    pub command: String,
 }
 
 /// All that one run of the program changed.
@@ -38,6 +50,8 @@ pub struct Operation {
     pub time: i64,
     /// The operation that it took back, or did again.
     pub reverses: Option<(Direction, String)>,
+    /// Whether it came to its end; only operations that reverse others say so.
+    pub completed: bool,
     /// What it changed, in this order.
     pub records: Vec<Record>,
 }
@@ -46,7 +60,25 @@ impl OperationLog {
     /// Notes the changes of `command` in the repository folder `dir`, under a name of their own.
     pub fn new(dir: &Path, command: &str) -> Self {
         let operation = random::bytes::<8>().iter().map(|b| format!("{b:02x}")).collect();
-        Self { path: dir.join("logs").join("operations"), operation, command: command.to_owned() }
+        let current = Arc::new(Mutex::new(Named { operation, command: command.to_owned() }));
+        Self { path: dir.join("logs").join("operations"), current }
+    }
+
+    /// Returns the operation that goes on.
+    pub fn current(&self) -> Named {
+        self.lock().clone()
+    }
+
+    /// Notes what `run` changes as changes of another operation, which it completes.
+    pub fn resume<T>(&self, operation: &Named, run: impl FnOnce() -> T) -> T {
+        let own = std::mem::replace(&mut *self.lock(), operation.clone());
+        let result = run();
+        *self.lock() = own;
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Named> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the file.
@@ -60,7 +92,8 @@ impl OperationLog {
             return Ok(());
         }
         let time = (random::unix_ms() / 1000) as i64;
-        let record = Record { operation: self.operation.clone(), command: self.command.clone(), time, ..record };
+        let Named { operation, command } = self.current();
+        let record = Record { operation, command, time, ..record };
         let line = serde_json::to_string(&record).expect("plain data is always JSON");
         durable::append_line_relaxed(&self.path, &line)
     }
@@ -77,11 +110,12 @@ impl OperationLog {
         for (n, record) in lines.enumerate() {
             let (last, operation) = found.entry(record.operation.clone()).or_insert_with(|| {
                 let (id, command) = (record.operation.clone(), record.command.clone());
-                (n, Operation { id, command, time: 0, reverses: None, records: Vec::new() })
+                (n, Operation { id, command, time: 0, reverses: None, completed: false, records: Vec::new() })
             });
             *last = n;
             operation.time = record.time;
             operation.reverses = operation.reverses.take().or_else(|| record.reverses.clone());
+            operation.completed |= record.completed;
             operation.records.push(record);
         }
         let mut all: Vec<(usize, Operation)> = found.into_values().collect();

@@ -49,6 +49,9 @@ pub struct Record {
     /// The operation that this one takes back, or does again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<(Direction, String)>,
+    /// Whether an operation that reverses another one has come to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub completed: bool,
     /// Refs, in the order of their changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<RefChange>,
@@ -71,5 +74,6 @@ impl Record {
             && self.files.is_empty()
             && self.moved.is_empty()
             && self.reverses.is_none()
+            && !self.completed
     }
 }

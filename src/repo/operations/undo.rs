@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, FileState, Operation, RefChange};
+use super::{Change, FileState, Operation, Record, RefChange};
 use crate::model::{RefName, RepoPath};
 use crate::repo::Repository;
 use crate::repo::checkout::CheckoutOutcome;
@@ -113,7 +113,7 @@ impl Repository {
             };
             let Some(operation) = stack.pop() else { return Err(nothing.into()) };
             let net = Net::of(&operation, options.direction);
-            let mut plan = self.plan_of(&operation, &net)?;
+            let mut plan = self.plan_of(&operation, &net, options.direction)?;
             if plan.refs.is_empty() && plan.index.is_empty() && plan.files.is_empty() && net.moved.is_empty() {
                 // It was announced and never happened.
                 continue;
@@ -128,6 +128,8 @@ impl Repository {
                 for (from, to) in &net.moved {
                     self.move_file(&mut index, from, to, &lock)?;
                 }
+                let end = Record { completed: true, ..Record::default() };
+                self.operations().append(end).map_err(RepoError::file("write", self.operations().path()))?;
             }
             let Net { refs, index, files, .. } = net;
             return Ok(Undone { operation, refs, index, files, done: outcome });
@@ -135,7 +137,7 @@ impl Repository {
     }
 
     /// Returns what is to be done for a net effect; what is so already is left out.
-    fn plan_of(&self, operation: &Operation, net: &Net) -> Result<Move> {
+    fn plan_of(&self, operation: &Operation, net: &Net, direction: Direction) -> Result<Move> {
         let command = || operation.command.clone();
         let mut plan = Move::default();
         let index = self.index()?;
@@ -153,7 +155,8 @@ impl Repository {
             plan.files.insert(change.path.clone(), change.after);
             plan.known.extend(change.before.map(|state| (change.path.clone(), state.snapshot)));
         }
-        let message = format!("undo: {}", operation.command);
+        let word = if direction == Direction::Undo { "undo" } else { "redo" };
+        let message = format!("{word}: {}", operation.command);
         // HEAD goes last, wherever it went in the operation.
         let (head, others): (Vec<_>, Vec<_>) = net.refs.iter().partition(|c| c.name == RefName::head());
         for RefChange { name, before, after } in others.into_iter().chain(head) {
@@ -253,6 +256,10 @@ fn changes(ends: Ends) -> Vec<Change> {
 fn stacks(all: Vec<Operation>) -> (Vec<Operation>, Vec<Operation>) {
     let (mut done, mut undone): (Vec<Operation>, Vec<Operation>) = (Vec::new(), Vec::new());
     for operation in all {
+        if operation.reverses.is_some() && !operation.completed {
+            // It was interrupted. If it happened all the same, what it reversed proves to be reversed already.
+            continue;
+        }
         let (from, to, id) = match &operation.reverses {
             None => {
                 done.push(operation);

@@ -172,7 +172,7 @@ fn commits_of_paths_are_gits() {
                     ]);
                     let repo = &both.ours.repo;
                     let rev = random.pick(&["HEAD", "HEAD~1"]);
-                    let ours = repo.resolver(repo.top()).commit(rev).map(|id| repo.reset(id, rev, mode).unwrap());
+                    let ours = repo.resolver(repo.top()).commit(rev).map(|id| repo.reset(Some(id), rev, mode).unwrap());
                     let theirs = both.git.attempt(&["reset", "-q", option, rev]);
                     assert_eq!(ours.is_ok(), theirs.is_ok(), "seed {seed}: reset {rev}: {ours:?}, {theirs:?}");
                     "reset"
