@@ -112,6 +112,12 @@ pub fn serialize_all(paths: &[&Path]) -> Vec<Vec<u8>> {
     (0..paths.len()).map(|at| std::fs::read(folder.path().join(at.to_string())).expect("serialized")).collect()
 }
 
+/// The bytes of a database as a fresh connection sees them, without what any writer sets anew.
+#[track_caller]
+pub fn rows_of(path: &Path) -> Vec<u8> {
+    without_volatile(serialize(path))
+}
+
 /// Clears the header fields that any writer of a database sets anew: journal mode (bytes 18, 19),
 /// change counter (24-27), version-valid-for and library version (92-99).
 pub fn without_volatile(mut bytes: Vec<u8>) -> Vec<u8> {

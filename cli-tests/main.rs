@@ -8,6 +8,7 @@
 mod app;
 mod app_undisturbed;
 mod bad_input;
+mod branches;
 mod byte_exact;
 mod commands;
 #[cfg(debug_assertions)]

@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn wrong_lines_are_answered_with_what_was_meant() {
-        assert_eq!(complaint("graft statsu"), "error: there is no command 'statsu'\nhelp: did you mean 'stash' or 'status'?\n");
+        assert_eq!(
+            complaint("graft statsu"),
+            "error: there is no command 'statsu'\nhelp: did you mean 'stash' or 'status'?\n"
+        );
         assert_eq!(meant("some similar subcommands exist: 'a', 'b'"), "did you mean 'a' or 'b'?");
         assert_eq!(
             complaint("graft completions --jsno bash"),

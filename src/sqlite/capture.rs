@@ -89,6 +89,17 @@ fn scan_attached(
     tail: &mut Option<File>,
 ) -> Result<Scanned, CaptureError> {
     db.execute("BEGIN; SELECT 1 FROM g.sqlite_schema LIMIT 1", busy)?;
+    scan_transaction(db, path, sink, tail)
+}
+
+/// Streams what the open transaction of a connection sees. `tail` gets a descriptor on the file if one had to be opened, which
+/// must outlive the connection: closing it would drop SQLite's locks.
+pub(super) fn scan_transaction(
+    db: &Attached,
+    path: &Path,
+    sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>,
+    tail: &mut Option<File>,
+) -> Result<Scanned, CaptureError> {
     let page_size = db.page_size()?;
     let database_len = u64::from(db.page_count()?) * u64::from(page_size);
     let byte_len = byte_len(path, database_len)?;

@@ -27,10 +27,23 @@ pub(super) type Prints = Vec<(RepoPath, FileState, Option<Fingerprint>)>;
 
 impl Repository {
     /// Writes the files of a move that are not as they shall be.
-    pub(super) fn write_files(&self, steps: &[Step<'_>], out: &mut CheckoutOutcome) -> Result<Prints> {
-        for step in steps {
+    pub(super) fn write_files(
+        &self,
+        lock: &FileLock,
+        steps: &mut [Step<'_>],
+        journal: &mut Journal,
+        force: bool,
+        out: &mut CheckoutOutcome,
+    ) -> Result<Prints> {
+        for step in steps.iter_mut() {
             interrupt::check()?;
-            let how = self.write_file(step.path, step.target, &step.present, &mut out.warnings)?;
+            let how = match self.write_file(step.path, step.target, &step.present, &mut out.warnings) {
+                // Programs that never stop writing are held off for as long as it takes to save what they wrote.
+                Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. })) if force => {
+                    self.overwrite_locked(lock, step, journal)?
+                }
+                other => other?,
+            };
             let saved = step.present.state.filter(|_| step.present.was_saved).map(|state| state.snapshot);
             out.files.push(CheckedOut { path: step.path.clone(), how, saved });
         }
@@ -84,7 +97,7 @@ impl Repository {
         warnings: &mut Vec<Warning>,
     ) -> Result<Written> {
         let _work = Work::start(self.monitor(), &format!("Writing {}", file.display()), None);
-        self.with_options(file, present, &mut |options| {
+        self.with_options(file, present.print, &mut |options| {
             if open.snapshot().kind == FileKind::Sqlite && present.print.is_some() {
                 match materialize::write_in_place(file, open, changed, options) {
                     Ok(done) => return Ok(Written::InPlace { pages: done.pages }),
@@ -111,7 +124,7 @@ impl Repository {
         if present.print.is_none() && fs::symlink_metadata(file).is_err() {
             return Ok(Written::Unchanged);
         }
-        self.with_options(file, present, &mut |options| Ok(materialize::remove(file, options)?))?;
+        self.with_options(file, present.print, &mut |options| Ok(materialize::remove(file, options)?))?;
         self.prune_folders(file);
         Ok(Written::Removed)
     }
@@ -127,17 +140,17 @@ impl Repository {
         }
     }
 
-    fn with_options<T>(
+    pub(super) fn with_options<T>(
         &self,
         file: &Path,
-        present: &Present,
+        print: Option<Fingerprint>,
         run: &mut dyn FnMut(&WriteOptions<'_>) -> Result<T>,
     ) -> Result<T> {
         let tmp = self.tmp();
         let on_wait = |holders: &LockHolders| {
             self.monitor().waiting(&format!("waiting for {}, locked by {holders}", file.display()));
         };
-        let still_expected = || match (&present.print, Fingerprint::stat_only(file)) {
+        let still_expected = || match (&print, Fingerprint::stat_only(file)) {
             // It is asked under the lock, where a journal can only be our own: SQLite begins one by itself where the
             // header does not say how many pages there are.
             (Some(before), Ok(Some(now))) => Fingerprint { journal: before.journal, ..now }.matches(before),

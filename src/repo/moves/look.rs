@@ -127,10 +127,15 @@ impl Repository {
         let (staged, _) = staging.finish(&mut tx, index)?;
         tx.publish()?;
         let id = staged.first().and_then(|s| s.change.new).ok_or_else(|| RepoError::KeepsChanging(path.clone()))?;
+        self.note_saved(path, id)?;
+        Ok(id)
+    }
+
+    /// Notes in `logs/saved` where unsaved work is kept.
+    pub(super) fn note_saved(&self, path: &RepoPath, id: ObjectId) -> Result<()> {
         let line = format!("{} {id} {path}\n", now_ns() / 1_000_000_000);
         let log = self.dir().join("logs").join("saved");
-        durable::append(&log, line.as_bytes()).map_err(RepoError::file("write", &log))?;
-        Ok(id)
+        durable::append(&log, line.as_bytes()).map_err(RepoError::file("write", &log))
     }
 
     /// Fails if a file cannot come to be because a folder has its name, or because what should be its folder is none.

@@ -11,6 +11,7 @@
 
 mod files;
 mod journal;
+mod locked;
 mod look;
 mod plan;
 mod recover;
@@ -98,7 +99,7 @@ impl Repository {
         if !journal.files.is_empty() {
             self.write_journal(&journal)?;
         }
-        let written = self.write_files(&steps, &mut out);
+        let written = self.write_files(lock, &mut steps, &mut journal, plan.force, &mut out);
         let prints = match written {
             Ok(prints) => prints,
             Err(cause) => {

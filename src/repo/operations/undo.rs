@@ -243,7 +243,10 @@ type Ends = BTreeMap<RepoPath, (Option<FileState>, Option<FileState>)>;
 
 fn join(ends: &mut Ends, changes: &[Change]) {
     for change in changes {
-        ends.entry(change.path.clone()).or_insert((change.before, None)).1 = change.after;
+        let known = ends.get(&change.path).copied();
+        // A state before that is not the one after the last change corrects that: the file was written to meanwhile.
+        let follows = known.filter(|(_, after)| *after == change.before);
+        ends.insert(change.path.clone(), (follows.map_or(change.before, |(before, _)| before), change.after));
     }
 }
 

@@ -7,18 +7,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::ops::Range;
-use std::path::Path;
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Statement, params};
 
 use super::{MaterializeError, WriteOptions};
 use crate::model::{PAGE_SIZE, PageIdx, PageSet, PageSource};
 use crate::sqlite::attach::{Attached, Purpose};
+use crate::sqlite::capture::{ScanChunk, Scanned, scan_transaction};
 use crate::sqlite::detect::{Detected, classify};
-use crate::sqlite::error::DatabaseError;
+use crate::sqlite::error::{CaptureError, DatabaseError};
 use crate::sqlite::header::{self, Header};
 use crate::util::interrupt;
 
@@ -75,31 +76,90 @@ pub fn write_in_place(
     changed: Option<&PageSet>,
     opts: &WriteOptions<'_>,
 ) -> Result<InPlace, MaterializeError> {
+    target_header(path, source)?;
+    let locked = Locked::lock(path, opts)?;
+    if !(opts.still_expected)() {
+        locked.release();
+        return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
+    }
+    locked.write(source, changed, opts)
+}
+
+/// A database in a write transaction of ours: others can read it, but not write.
+///
+/// While it lives nothing in this process may open and close the file, which would drop SQLite's locks.
+pub struct Locked {
+    path: PathBuf,
+    db: Attached,
+    /// Closed after the connection.
+    tail: Option<File>,
+}
+
+impl Locked {
+    /// Begins the transaction; waits for locks as `opts` says.
+    pub fn lock(path: &Path, opts: &WriteOptions<'_>) -> Result<Self, MaterializeError> {
+        let unsuited = |reason| MaterializeError::Unsuited { path: path.into(), reason };
+        match classify(path) {
+            Ok(Detected::Sqlite(_)) => {}
+            Ok(Detected::Empty) => return Err(unsuited(Unsuited::Empty)),
+            Ok(Detected::Other) => return Err(unsuited(Unsuited::NotADatabase)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(unsuited(Unsuited::Missing)),
+            Err(e) => return Err(DatabaseError::io(path, e).into()),
+        }
+        let db = Attached::open(path, Purpose::Write, opts.busy())?;
+        let locked = Self { path: path.to_owned(), db, tail: None };
+        match locked.db.execute("BEGIN IMMEDIATE", opts.busy()) {
+            Ok(()) => Ok(locked),
+            Err(e) => {
+                locked.release();
+                Err(e.into())
+            }
+        }
+    }
+
+    /// Streams what the database holds, which nobody can change now.
+    pub fn scan(&mut self, sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>) -> Result<Scanned, CaptureError> {
+        scan_transaction(&self.db, &self.path, sink, &mut self.tail)
+    }
+
+    /// Brings the database into the state `source`, as [`write_in_place`] does.
+    pub fn write(
+        self,
+        source: &dyn PageSource,
+        changed: Option<&PageSet>,
+        opts: &WriteOptions<'_>,
+    ) -> Result<InPlace, MaterializeError> {
+        let result = target_header(&self.path, source).and_then(|target| {
+            let mut writer = Writer::begin(&self.db, &self.path, source, opts, target)?;
+            writer.write(changed)?;
+            writer.commit(opts)
+        });
+        if result.is_err() {
+            // Closing would roll back as well; this keeps the order plain.
+            let _ = self.db.conn().execute_batch("ROLLBACK");
+        }
+        self.release();
+        result
+    }
+
+    /// Ends the transaction and changes nothing.
+    pub fn release(self) {
+        let Self { db, tail, .. } = self;
+        db.close();
+        drop(tail);
+    }
+}
+
+/// Returns the header of the state to write, if that is a database which can be written in place.
+fn target_header(path: &Path, source: &dyn PageSource) -> Result<Header, MaterializeError> {
     let unsuited = |reason| MaterializeError::Unsuited { path: path.into(), reason };
     let mut first = [0; PAGE_SIZE];
     read(path, source, 0, &mut first)?;
     let target = Header::parse(&first).ok_or(unsuited(Unsuited::NotADatabase))?;
-    if target.byte_len() != Some(source.byte_len()) {
-        return Err(unsuited(Unsuited::Length));
+    match target.byte_len() == Some(source.byte_len()) {
+        true => Ok(target),
+        false => Err(unsuited(Unsuited::Length)),
     }
-    match classify(path) {
-        Ok(Detected::Sqlite(_)) => {}
-        Ok(Detected::Empty) => return Err(unsuited(Unsuited::Empty)),
-        Ok(Detected::Other) => return Err(unsuited(Unsuited::NotADatabase)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(unsuited(Unsuited::Missing)),
-        Err(e) => return Err(DatabaseError::io(path, e).into()),
-    }
-    let db = Attached::open(path, Purpose::Write, opts.busy())?;
-    let result = Writer::begin(&db, path, source, opts, target).and_then(|mut writer| {
-        writer.write(changed)?;
-        writer.commit(opts)
-    });
-    if result.is_err() {
-        // Closing would roll back as well; this keeps the order plain.
-        let _ = db.conn().execute_batch("ROLLBACK");
-    }
-    db.close();
-    result
 }
 
 struct Writer<'a> {
@@ -120,7 +180,7 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Takes the write lock and checks that the file is what it is thought to be.
+    /// Looks at the file in the write transaction that is open.
     fn begin(
         db: &'a Attached,
         path: &'a Path,
@@ -128,10 +188,6 @@ impl<'a> Writer<'a> {
         opts: &WriteOptions<'a>,
         target: Header,
     ) -> Result<Self, MaterializeError> {
-        db.execute("BEGIN IMMEDIATE", opts.busy())?;
-        if !(opts.still_expected)() {
-            return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
-        }
         let page1: Vec<u8> = db
             .conn()
             .query_row("SELECT data FROM sqlite_dbpage WHERE schema = 'g' AND pgno = 1", [], |row| row.get(0))

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use in_place::{InPlace, Unsuited, write_in_place};
+pub use in_place::{InPlace, Locked, Unsuited, write_in_place};
 pub use replace::{Written, export, export_to, remove, settle, write_new};
 
 use super::attach::Busy;
