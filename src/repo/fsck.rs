@@ -340,6 +340,6 @@ impl Repository {
             Some(id) => Index::from_tree(&self.tree(&self.commit(&id)?.tree)?, self)?,
             None => Index::default(),
         };
-        Ok(self.save_index(&index, &lock)?)
+        self.save_index(&index, &lock)
     }
 }

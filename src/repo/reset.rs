@@ -76,7 +76,7 @@ impl Repository {
         let wanted = self.index_of(&tree)?;
         index.retain(|entry| !specs.matches(&entry.path));
         index.extend(wanted.entries().iter().filter(|e| specs.matches(&e.path)).cloned());
-        Ok(self.save_index(&index, &lock)?)
+        self.save_index(&index, &lock)
     }
 
     /// Returns the index of a tree. What is known of files in the states they are staged in is kept.

@@ -4,8 +4,8 @@
 //! `--json` one object; on a terminal miette draws it. A Rust type name or debug value never appears.
 
 mod explain;
-mod remote;
 mod moving;
+mod remote;
 mod revision;
 
 use std::error::Error;

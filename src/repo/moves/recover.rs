@@ -41,15 +41,12 @@ impl Repository {
         if !self.is_moving() {
             return;
         }
-        match self.store().try_lock() {
-            Ok(Some(lock)) => {
-                if let Err(error) = self.settle_move(&lock) {
-                    let text = "an interrupted change of the worktree could not be taken back yet";
-                    self.monitor().notice(&format!("{text}: {error}"));
-                }
-            }
-            // Another process is in the middle of it, or nothing can be written here.
-            Ok(None) | Err(_) => {}
+        // Otherwise another process is in the middle of it, or nothing can be written here.
+        if let Ok(Some(lock)) = self.store().try_lock()
+            && let Err(error) = self.settle_move(&lock)
+        {
+            let text = "an interrupted change of the worktree could not be taken back yet";
+            self.monitor().notice(&format!("{text}: {error}"));
         }
     }
 
