@@ -2,6 +2,7 @@
 
 mod revisions;
 mod shell;
+mod tables;
 
 use crate::database::sql;
 use crate::env::TestEnvironment;

@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod storage_commit;
 pub mod tag;
 pub mod tree;
+pub mod value_json;
 
 pub use commit::{Commit, Signature};
 pub use gid::{LogId, SegmentId, VolumeId};

@@ -46,6 +46,7 @@ pub mod staging;
 pub mod stash;
 pub mod status;
 pub mod switch;
+pub mod tables;
 pub mod tag;
 #[cfg(test)]
 pub mod testing;

@@ -13,6 +13,7 @@ pub mod mode;
 pub mod place;
 mod prompt;
 mod report;
+mod status;
 mod writer;
 
 use std::fs::File;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::status::Status;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::suggest;
@@ -13,6 +14,8 @@ use crate::repo::Repository;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::revisions::RepositoryRevisions;
+use crate::repo::tables;
+use crate::sqlite::sql::functions::TableFunction;
 use crate::sqlite::sql::revisions::{Serving, serve};
 use crate::sqlite::sql::{RunError, Session, Target};
 
@@ -102,7 +105,20 @@ impl Place {
                 Target::Revision { path, rev, read_only: self.read_only }
             }
         };
-        Session::open(target, self.busy).map_err(|e| self.cannot_open(e))
+        let session = Session::open(target, self.busy).map_err(|e| self.cannot_open(e))?;
+        for function in self.functions() {
+            session.add_function(function).map_err(|e| self.cannot_open(e))?;
+        }
+        Ok(session)
+    }
+
+    /// The tables about the repository.
+    fn functions(&self) -> Vec<Arc<dyn TableFunction>> {
+        let Some(repo) = &self.repo else { return Vec::new() };
+        let path = self.file.as_ref().and_then(|file| repo_path(repo.top(), &self.cwd, file).ok());
+        let mut all = tables::functions(repo, &self.cwd, path.as_ref());
+        all.push(Arc::new(Status { top: repo.top().to_owned() }));
+        all
     }
 
     /// Moves to another revision, or to the worktree; stays where it is if that cannot be opened.

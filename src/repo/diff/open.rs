@@ -76,7 +76,13 @@ impl Repository {
         self.open_sides(file.change.path.as_str(), &file.old, &file.new, options)
     }
 
-    pub(super) fn open_sides(&self, name: &str, old: &Side, new: &Side, options: DiffOptions) -> Result<Opened> {
+    pub(in crate::repo) fn open_sides(
+        &self,
+        name: &str,
+        old: &Side,
+        new: &Side,
+        options: DiffOptions,
+    ) -> Result<Opened> {
         open(self.settings(), Some(self), name, old, new, options)
     }
 

@@ -7,6 +7,8 @@ mod catalog;
 mod cell;
 mod dump;
 mod error;
+#[allow(unsafe_code)]
+pub mod functions;
 mod import;
 pub mod revisions;
 pub mod split;

@@ -1,0 +1,302 @@
+//! `graft_diff`, `graft_diff_stat`, `graft_history` and `graft_at`: rows as they changed, and as they were.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::{CallError, Function, Send, Shared, boxed, of_date, of_number, of_text, stream, text};
+use crate::model::value_json::Named;
+use crate::model::{ObjectId, RepoPath, SourceError, Value};
+use crate::repo::diff::{Opened, Rows as OpenRows, Side};
+use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::Pathspecs;
+use crate::repo::walk::WalkOptions;
+use crate::sqlite::diff::{Compared, DiffOptions, RowPair, TableChanges, TablePair};
+use crate::sqlite::sql::functions::{Signature, TableFunction};
+
+const DIFF: Signature = Signature {
+    name: "graft_diff",
+    columns: &[("table", "TEXT"), ("op", "TEXT"), ("key", "TEXT"), ("column", "TEXT"), ("old", ""), ("new", "")],
+    arguments: &["from_rev", "to_rev", "table_name", "file"],
+    required: 2,
+};
+
+const STAT: Signature = Signature {
+    name: "graft_diff_stat",
+    columns: &[("table", "TEXT"), ("inserted", "INTEGER"), ("deleted", "INTEGER"), ("updated", "INTEGER")],
+    arguments: &["from_rev", "to_rev", "file"],
+    required: 2,
+};
+
+const HISTORY: Signature = Signature {
+    name: "graft_history",
+    columns: &[
+        ("commit_id", "TEXT"),
+        ("author_name", "TEXT"),
+        ("author_email", "TEXT"),
+        ("date", "TEXT"),
+        ("time", "INTEGER"),
+        ("subject", "TEXT"),
+        ("op", "TEXT"),
+        ("key", "TEXT"),
+        ("row", "TEXT"),
+    ],
+    arguments: &["table_name", "wanted_key", "rev", "file"],
+    required: 1,
+};
+
+const AT: Signature = Signature {
+    name: "graft_at",
+    columns: &[("key", "TEXT"), ("row", "TEXT")],
+    arguments: &["rev", "table_name", "file"],
+    required: 2,
+};
+
+pub(super) fn add(shared: &Arc<Shared>, all: &mut Vec<Arc<dyn TableFunction>>) {
+    type Make = fn(&Shared, Vec<Value>, Send<'_>) -> Result<(), SourceError>;
+    let of = |signature, make: Make| {
+        let shared = Arc::clone(shared);
+        let rows = move |arguments: &[Value]| {
+            let (shared, arguments) = (Arc::clone(&shared), arguments.to_vec());
+            Ok(stream(move |send| make(&shared, arguments, send)))
+        };
+        Arc::new(Function { signature, rows }) as Arc<dyn TableFunction>
+    };
+    all.extend([of(DIFF, diff), of(STAT, stat), of(HISTORY, history), of(AT, at)]);
+}
+
+/// Opens two states of a file side by side; `None` if they are the same.
+fn open(
+    shared: &Shared,
+    path: &RepoPath,
+    old: Option<ObjectId>,
+    new: Option<ObjectId>,
+) -> Result<Option<Box<OpenRows>>, SourceError> {
+    let side = |id: Option<ObjectId>| id.map_or(Side::Absent, Side::Stored);
+    let opened = shared.repo.open_sides(path.as_str(), &side(old), &side(new), DiffOptions::default());
+    shared.repo.store().release();
+    match opened.map_err(boxed)? {
+        Opened::Same => Ok(None),
+        Opened::Bytes { .. } => Err(CallError::Argument(format!("'{path}' is no database in both states")).into()),
+        Opened::Rows(rows) => Ok(Some(rows)),
+    }
+}
+
+/// Opens the states that two arguments name.
+fn open_revs(shared: &Shared, from: &Value, to: &Value, file: &Value) -> Result<Option<Box<OpenRows>>, SourceError> {
+    let rev = |value: &Value| text(value).ok_or_else(|| CallError::Argument("a revision is a text".to_owned()));
+    let (from, to, path) = (rev(from)?, rev(to)?, shared.file(file)?);
+    let (old, new) = (shared.state(&path, &from).map_err(boxed)?, shared.state(&path, &to).map_err(boxed)?);
+    if old.is_none() && new.is_none() {
+        return Err(CallError::NoPath { path, from, to }.into());
+    }
+    open(shared, &path, old, new)
+}
+
+/// Returns the tables whose rows are compared; only the one that is wanted, if one is.
+fn tables<'r>(rows: &'r OpenRows, wanted: Option<&str>) -> Result<Vec<&'r TablePair>, SourceError> {
+    let is_wanted = |pair: &&TablePair| wanted.is_none_or(|w| pair.name.eq_ignore_ascii_case(w));
+    let found: Vec<&TablePair> = rows.diff.tables().iter().filter(is_wanted).collect();
+    match wanted {
+        Some(name) if found.is_empty() => Err(CallError::NoTable(name.to_owned()).into()),
+        _ => Ok(found.into_iter().filter(|pair| pair.compared == Compared::Rows).collect()),
+    }
+}
+
+fn json(names: &[String], values: &[Value]) -> Value {
+    let named = Named(names.iter().map(String::as_str).zip(values).collect());
+    of_text(serde_json::to_string(&named).expect("names and values can be written"))
+}
+
+fn op(row: &RowPair<'_>) -> &'static str {
+    match (row.old, row.new) {
+        (Some(_), Some(_)) => "update",
+        (None, _) => "insert",
+        (_, None) => "delete",
+    }
+}
+
+fn diff(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
+    let [from, to, table, file] = &arguments[..] else { return Ok(()) };
+    let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
+    let mut more = ControlFlow::Continue(());
+    for pair in tables(&rows, text(table).as_deref())? {
+        let table = rows.diff.table_changes(pair)?;
+        rows.diff.row_pairs(pair, &mut |row| {
+            more = cells(&table, row, send);
+            more
+        })?;
+        if more.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Gives one row per cell: those that differ, or all of a row that only one state has.
+fn cells(table: &TableChanges, row: &RowPair<'_>, send: Send<'_>) -> ControlFlow<()> {
+    let (op, key) = (op(row), json(&table.key, row.key));
+    let mut cell = |column: &String, old: Value, new: Value| {
+        send(vec![of_text(&table.name), of_text(op), key.clone(), of_text(column), old, new])
+    };
+    let (old_names, new_names) = (table.old_columns.as_deref(), table.new_columns.as_deref());
+    match (row.old, row.new) {
+        (Some(_), Some(_)) => {
+            for change in row.cells() {
+                let name = new_names.and_then(|n| n.get(change.column)).expect("a column of the new state");
+                cell(name, change.old.unwrap_or(Value::Null), change.new)?;
+            }
+        }
+        (Some(old), None) => {
+            for (name, value) in old_names.unwrap_or_default().iter().zip(old) {
+                cell(name, value.clone(), Value::Null)?;
+            }
+        }
+        (_, new) => {
+            for (name, value) in new_names.unwrap_or_default().iter().zip(new.unwrap_or_default()) {
+                cell(name, Value::Null, value.clone())?;
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn stat(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
+    let [from, to, file] = &arguments[..] else { return Ok(()) };
+    let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
+    for pair in tables(&rows, None)? {
+        let counts = rows.diff.count_rows(pair)?;
+        if counts == [0; 3] {
+            continue;
+        }
+        let row: Vec<Value> = std::iter::once(of_text(&pair.name)).chain(counts.map(of_number)).collect();
+        // Counted are insertions, deletions, updates.
+        if send(row).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn at(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
+    let [rev, table, file] = &arguments[..] else { return Ok(()) };
+    let rev = text(rev).ok_or_else(|| CallError::Argument("a revision is a text".to_owned()))?;
+    let path = shared.file(file)?;
+    let state = shared.repo.snapshot_at(&shared.cwd, &path, &rev).map_err(boxed)?;
+    let Some(rows) = open(shared, &path, None, Some(state))? else { return Ok(()) };
+    for pair in tables(&rows, text(table).as_deref())? {
+        let table = rows.diff.table_changes(pair)?;
+        let columns = table.new_columns.clone().unwrap_or_default();
+        rows.diff.row_pairs(pair, &mut |row| {
+            send(vec![json(&table.key, row.key), json(&columns, row.new.unwrap_or_default())])
+        })?;
+    }
+    Ok(())
+}
+
+/// Tells whether a row is the one that is asked for: by its key as an object, or by the one value of it.
+fn is_key(wanted: &Value, table: &TableChanges, row: &RowPair<'_>) -> bool {
+    match (wanted, row.key) {
+        (Value::Null, _) => true,
+        (wanted, [one]) if wanted.is_same(one) => true,
+        (Value::Integer(_) | Value::Real(_), _) => false,
+        (wanted, _) => json(&table.key, row.key) == *wanted,
+    }
+}
+
+fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
+    let [table, key, rev, file] = &arguments[..] else { return Ok(()) };
+    let wanted = text(table).ok_or_else(|| CallError::Argument("a table has a name".to_owned()))?;
+    let path = shared.file(file)?;
+    let rev = text(rev).unwrap_or_else(|| "HEAD".to_owned());
+    let tip = shared.repo.resolver(&shared.cwd).commit(&rev).map_err(boxed)?;
+    let options = WalkOptions { tips: vec![tip], paths: Pathspecs::of_paths([&path]), ..WalkOptions::default() };
+    let mut known = false;
+    for entry in shared.repo.walk(options).map_err(boxed)? {
+        let entry = entry.map_err(boxed)?;
+        let state = |id: &ObjectId| -> Result<Option<ObjectId>, SourceError> {
+            let tree = shared.repo.tree(&shared.repo.commit(id).map_err(boxed)?.tree).map_err(boxed)?;
+            Ok(tree.get(&path).map(|e| e.snapshot))
+        };
+        let new = state(&entry.id)?;
+        let parents = entry.commit.parents.iter().map(state).collect::<Result<Vec<_>, _>>()?;
+        let (first, others) = parents.split_first().map_or((None, &[][..]), |(first, others)| (*first, others));
+        // What a merge took over as it is was made by another commit.
+        let mut made_here: Option<HashSet<Vec<u8>>> = None;
+        for other in others {
+            let mut differing = HashSet::new();
+            changed(shared, &path, &wanted, (*other, new), &mut |table, row| {
+                differing.insert(bytes(json(&table.key, row.key)));
+                ControlFlow::Continue(())
+            })?;
+            made_here = Some(match made_here {
+                Some(so_far) => so_far.intersection(&differing).cloned().collect(),
+                None => differing,
+            });
+        }
+        let mut more = ControlFlow::Continue(());
+        let (author, when) = (&entry.commit.author, &entry.commit.committer);
+        known |= changed(shared, &path, &wanted, (first, new), &mut |table, row| {
+            let row_key = json(&table.key, row.key);
+            let here = made_here.as_ref().is_none_or(|set| set.contains(&bytes(row_key.clone())));
+            if !here || !is_key(key, table, row) {
+                return ControlFlow::Continue(());
+            }
+            let columns = if row.new.is_some() { &table.new_columns } else { &table.old_columns };
+            let values = row.new.or(row.old).unwrap_or_default();
+            more = send(vec![
+                of_text(entry.id.to_string()),
+                of_text(&author.name),
+                of_text(&author.email),
+                of_date(when.time, when.offset),
+                Value::Integer(when.time),
+                of_text(entry.commit.subject()),
+                of_text(op(row)),
+                row_key,
+                json(columns.as_deref().unwrap_or_default(), values),
+            ]);
+            more
+        })?;
+        if more.is_break() {
+            return Ok(());
+        }
+    }
+    match known {
+        true => Ok(()),
+        false => Err(CallError::Argument(format!("no commit of '{rev}' has a table '{wanted}' in '{path}'")).into()),
+    }
+}
+
+fn bytes(value: Value) -> Vec<u8> {
+    match value {
+        Value::Text(bytes) => bytes,
+        _ => Vec::new(),
+    }
+}
+
+/// Hands on the rows of a table that differ between two states; returns whether either has the table.
+fn changed(
+    shared: &Shared,
+    path: &RepoPath,
+    wanted: &str,
+    (old, new): (Option<ObjectId>, Option<ObjectId>),
+    sink: &mut dyn FnMut(&TableChanges, &RowPair<'_>) -> ControlFlow<()>,
+) -> Result<bool, SourceError> {
+    if old == new {
+        return Ok(false);
+    }
+    let Some(rows) = open(shared, path, old, new)? else { return Ok(false) };
+    let Some(pair) = rows.diff.tables().iter().find(|t| t.name.eq_ignore_ascii_case(wanted)) else { return Ok(false) };
+    if pair.compared != Compared::Rows {
+        return Err(
+            CallError::Argument(format!("the rows of '{wanted}' are not compared: it keeps none of its own")).into()
+        );
+    }
+    // Most commits leave most tables alone, which their pages tell.
+    if rows.diff.surely_same(pair)? {
+        return Ok(true);
+    }
+    let table = rows.diff.table_changes(pair)?;
+    rows.diff.row_pairs(pair, &mut |row| sink(&table, row))?;
+    Ok(true)
+}
