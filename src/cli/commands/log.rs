@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::history::{Files, LookArgs, Writer};
 use crate::cli::ranges::{self, Range};
-use crate::cli::render::graph::{Graph, Rows};
+use crate::cli::render::graph::Graph;
 use crate::model::ObjectId;
 use crate::repo::pathspec::Pathspecs;
 use crate::repo::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
@@ -257,13 +257,13 @@ fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> 
     let entries: Vec<WalkEntry> = walk.collect::<Result<_, _>>()?;
     let shown: HashSet<ObjectId> = entries.iter().map(|e| e.id).collect();
     let mut graph = Graph::new(ctx.out.theme.graph);
-    let mut above: Option<Rows> = None;
+    let mut apart = false;
     for WalkEntry { id, commit, parents } in entries.into_iter().take(max) {
-        if let Some(mut rows) = above.take().filter(|_| writer.separator() == "\n") {
-            writeln!(ctx.out, "{}", rows.next_row().trim_end())?;
-        }
         let parents: Vec<ObjectId> = parents.into_iter().filter(|p| shown.contains(p)).collect();
-        let mut rows = graph.commit(id, &parents);
+        let mut rows = graph.commit(id, &parents, apart);
+        for row in rows.above() {
+            writeln!(ctx.out, "{}", row.trim_end())?;
+        }
         let text = writer.whole_text(id, &commit, ctx)?;
         let mut lines = text.lines();
         // The commit's own mark is there even if its text is empty.
@@ -274,7 +274,7 @@ fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> 
         for row in rows.rest() {
             writeln!(ctx.out, "{}", row.trim_end())?;
         }
-        above = Some(rows);
+        apart = writer.separator() == "\n";
     }
     Ok(exit::DONE)
 }

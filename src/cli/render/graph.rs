@@ -1,4 +1,10 @@
-//! The commit graph of `log --graph`: lanes that run down, fork at merges and join at common parents.
+//! The commit graph of `log --graph`, drawn as Git draws it.
+//!
+//! A *column* is a line that leads down to a commit still to come. Every commit turns the columns above it into those
+//! below it: its own column becomes one per parent, and columns that lead to one commit become one. `edges` says for
+//! each place of the screen which lower column the line there leads to; place `2 * n` is where column `n` stands. Rows
+//! are drawn until every line stands in its column: one that spreads the arms of a merge, then one for each step to the
+//! left, of which only one line may go more than a place at once.
 
 use std::collections::VecDeque;
 
@@ -8,25 +14,64 @@ use crate::model::ObjectId;
 
 /// Draws the graph from newest to oldest commit; the walk must not show a parent before all its shown children.
 pub struct Graph {
-    lanes: Vec<Lane>,
     colors: [Style; 6],
-    used: usize,
+    color: usize,
+    /// The columns that come into the commit from above.
+    upper: Vec<Column>,
+    /// The columns that go on below it.
+    lower: Vec<Column>,
+    edges: Edges,
+    /// The edges of the last row that collapsed.
+    collapsed: Edges,
+    commit: Option<ObjectId>,
+    parents: Vec<ObjectId>,
+    /// The column of the commit, and that of the commit before.
+    at: usize,
+    before: usize,
+    /// A merge leans to the left (its first arm goes to a column there) rather than to the right.
+    leans_left: bool,
+    /// Columns that this commit, and the one before, adds on its right; less than 0 where they join at once.
+    added: i32,
+    added_before: i32,
+    width: usize,
+    /// What the row before was.
+    last: Row,
 }
 
 /// A line down to a commit that is still to come.
 #[derive(Clone, Copy)]
-struct Lane {
+struct Column {
     towards: ObjectId,
     color: Style,
 }
 
+/// Which lower column the line at each place of the screen leads to.
+type Edges = Vec<Option<usize>>;
+
+/// What a row is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    None,
+    Spread,
+    Commit,
+    Merge,
+    Collapse,
+}
+
 /// The rows to the left of one commit's text.
 pub struct Rows {
+    /// Rows above the commit's own.
+    above: Vec<String>,
     ready: VecDeque<String>,
     padding: String,
 }
 
 impl Rows {
+    /// Returns the rows that stand above the commit's own.
+    pub fn above(&mut self) -> impl Iterator<Item = String> {
+        self.above.drain(..)
+    }
+
     /// Returns what stands to the left of the next line of text: the commit's own row first.
     pub fn next_row(&mut self) -> String {
         self.ready.pop_front().unwrap_or_else(|| self.padding.clone())
@@ -38,156 +83,352 @@ impl Rows {
     }
 }
 
-/// One row under construction: characters two columns apart for lanes, edges between them.
-struct Row(Vec<(char, Style)>);
+/// One row under construction.
+#[derive(Default)]
+struct Line {
+    text: String,
+    width: usize,
+}
 
-impl Row {
-    fn new(lanes: usize) -> Self {
-        Self(vec![(' ', Style::new()); lanes * 2])
+impl Line {
+    fn put(&mut self, mark: char, column: Option<&Column>) {
+        match column {
+            Some(Column { color, .. }) => self.text.push_str(&format!("{color}{mark}{color:#}")),
+            None => self.text.push(mark),
+        }
+        self.width += 1;
     }
 
-    fn set(&mut self, column: usize, mark: char, color: Style) {
-        if self.0.len() <= column {
-            self.0.resize(column + 1, (' ', Style::new()));
-        }
-        self.0[column] = (mark, color);
+    fn blank(&mut self) {
+        self.put(' ', None);
     }
 
-    /// Writes the row, `width` characters wide.
-    fn render(mut self, width: usize) -> String {
-        self.0.resize(width.max(self.0.len()), (' ', Style::new()));
-        let mut text = String::new();
-        for (mark, color) in self.0 {
-            match mark {
-                ' ' => text.push(' '),
-                _ => text.push_str(&format!("{color}{mark}{color:#}")),
-            }
+    /// Returns the row, at least `width` characters wide.
+    fn finish(mut self, width: usize) -> String {
+        while self.width < width {
+            self.blank();
         }
-        text
+        self.text
     }
 }
 
 impl Graph {
     /// Starts above the newest commit.
     pub fn new(colors: [Style; 6]) -> Self {
-        Self { lanes: Vec::new(), colors, used: 0 }
-    }
-
-    fn lane(&mut self, towards: ObjectId) -> Lane {
-        self.used += 1;
-        Lane { towards, color: self.colors[(self.used - 1) % self.colors.len()] }
-    }
-
-    fn straight(&self) -> Row {
-        let mut row = Row::new(self.lanes.len());
-        for (i, lane) in self.lanes.iter().enumerate() {
-            row.set(i * 2, '|', lane.color);
+        Self {
+            colors,
+            color: colors.len() - 1,
+            upper: Vec::new(),
+            lower: Vec::new(),
+            edges: Vec::new(),
+            collapsed: Vec::new(),
+            commit: None,
+            parents: Vec::new(),
+            at: 0,
+            before: 0,
+            leans_left: false,
+            added: 0,
+            added_before: 0,
+            width: 0,
+            last: Row::None,
         }
-        row
     }
 
-    /// Draws a commit, given the parents that will be shown.
-    pub fn commit(&mut self, id: ObjectId, parents: &[ObjectId]) -> Rows {
-        let at = match self.lanes.iter().position(|l| l.towards == id) {
-            Some(at) => at,
-            None => {
-                let lane = self.lane(id);
-                self.lanes.push(lane);
-                self.lanes.len() - 1
+    /// Draws a commit, given the parents that will be shown; `apart` keeps a row between it and the commit above.
+    pub fn commit(&mut self, id: ObjectId, parents: &[ObjectId], apart: bool) -> Rows {
+        (self.commit, self.parents) = (Some(id), parents.to_vec());
+        self.before = self.at;
+        self.lead_on(id);
+        let mut above = Vec::new();
+        while self.needs_room(above.len()) {
+            above.push(self.room_row(above.len()));
+        }
+        if !above.is_empty() {
+            // These keep them apart, too.
+            self.last = Row::Spread;
+        } else if apart {
+            above.push(self.straight_row());
+            self.last = Row::None;
+        }
+        let mut ready = VecDeque::from([self.commit_row()]);
+        self.last = Row::Commit;
+        if self.parents.len() > 1 {
+            ready.push_back(self.merge_row());
+            self.last = Row::Merge;
+        }
+        while !self.is_settled() {
+            ready.push_back(self.collapse_row());
+            self.last = Row::Collapse;
+        }
+        let mut padding = Line::default();
+        for column in &self.lower {
+            padding.put('|', Some(column));
+            padding.blank();
+        }
+        Rows { above, ready, padding: padding.finish(self.width) }
+    }
+
+    /// Finds out which columns go on below the commit, and which line leads to which of them.
+    fn lead_on(&mut self, id: ObjectId) {
+        self.upper = std::mem::take(&mut self.lower);
+        self.edges = vec![None; 2 * (self.upper.len() + self.parents.len()).max(1)];
+        (self.added_before, self.added) = (self.added, 0);
+        self.width = 0;
+        let known = self.upper.iter().any(|c| c.towards == id);
+        let incoming: Vec<ObjectId> = self.incoming();
+        for (i, towards) in incoming.into_iter().enumerate() {
+            if towards != id {
+                self.lead_to(towards, None, &mut true);
+                continue;
+            }
+            self.at = i;
+            let mut leans = false;
+            for parent in self.parents.clone() {
+                if self.parents.len() > 1 || !known {
+                    self.color = (self.color + 1) % self.colors.len();
+                }
+                self.lead_to(parent, Some(i), &mut leans);
+            }
+            if self.parents.is_empty() {
+                self.width += 2;
+            }
+        }
+        while self.edges.len() > 1 && self.edges.last().is_some_and(Option::is_none) {
+            self.edges.pop();
+        }
+    }
+
+    /// Returns what the columns from above lead to, the commit itself last if none does.
+    fn incoming(&self) -> Vec<ObjectId> {
+        let mut all: Vec<ObjectId> = self.upper.iter().map(|c| c.towards).collect();
+        all.extend(self.commit.filter(|id| !all.contains(id)));
+        all
+    }
+
+    /// Leads a line to a commit below; `from` is the column of the commit if the line is one of a parent. `leans` tells
+    /// whether the first of these lines decided already to which side a merge leans.
+    fn lead_to(&mut self, towards: ObjectId, from: Option<usize>, leans: &mut bool) {
+        let to = self.lower_column(towards).unwrap_or_else(|| {
+            let known = self.upper.iter().find(|c| c.towards == towards);
+            let color = known.map_or(self.colors[self.color], |c| c.color);
+            self.lower.push(Column { towards, color });
+            self.lower.len() - 1
+        });
+        let place = match from {
+            Some(from) if self.parents.len() > 1 && !*leans => {
+                *leans = true;
+                let distance = from as i32 - to as i32;
+                self.leans_left = distance > 0;
+                self.added = self.parents.len() as i32 - if self.leans_left { 2 } else { 1 };
+                match self.leans_left {
+                    // Between the commit and the column on its left there is just one place for the arm.
+                    true => self.width - if distance > 1 { (2 * distance - 3) as usize } else { 1 },
+                    false => {
+                        self.width += 2;
+                        self.width - 2
+                    }
+                }
+            }
+            // The column beside those that a merge added leads to where the last of its arms does: they join at once.
+            _ if self.added > 0 && self.edges[self.width - 2] == Some(to) => {
+                self.added = -1;
+                self.width - 2
+            }
+            _ => {
+                self.width += 2;
+                self.width - 2
             }
         };
-        let mut rows = vec![self.straight()];
-        rows[0].set(at * 2, '*', Style::new());
-        match parents.split_first() {
-            None => rows.extend(self.close(at)),
-            Some((first, others)) => {
-                self.lanes[at].towards = *first;
-                for other in others.iter().rev() {
-                    rows.push(self.beside(at, *other).unwrap_or_else(|| self.fork(at, *other)));
+        self.edges[place] = Some(to);
+    }
+
+    fn lower_column(&self, towards: ObjectId) -> Option<usize> {
+        self.lower.iter().position(|c| c.towards == towards)
+    }
+
+    /// Arms of a merge that are drawn as dashes beside its mark.
+    fn dashed(&self) -> usize {
+        (self.parents.len() + usize::from(!self.leans_left)).saturating_sub(3)
+    }
+
+    /// Tells whether the columns on the right of an octopus must give way further.
+    fn needs_room(&self, rows: usize) -> bool {
+        self.parents.len() >= 3 && self.at + 1 < self.upper.len() && rows < self.dashed() * 2
+    }
+
+    /// Draws a row in which the columns on the right give way.
+    fn room_row(&self, rows: usize) -> String {
+        let mut line = Line::default();
+        for (i, column) in self.upper.iter().enumerate() {
+            let came_aslant = self.last == Row::Merge && self.before < i;
+            let mark = if i > self.at && (rows > 0 || came_aslant) { '\\' } else { '|' };
+            line.put(mark, Some(column));
+            if i == self.at {
+                (0..rows).for_each(|_| line.blank());
+            }
+            line.blank();
+        }
+        line.finish(self.width)
+    }
+
+    /// Draws a row of nothing but the columns from above.
+    fn straight_row(&self) -> String {
+        let mut line = Line::default();
+        for (i, column) in self.upper.iter().enumerate() {
+            line.put('|', Some(column));
+            let arms = if i == self.at { self.parents.len().saturating_sub(2) * 2 } else { 0 };
+            (0..arms.max(1)).for_each(|_| line.blank());
+        }
+        line.finish(self.width)
+    }
+
+    fn commit_row(&self) -> String {
+        let mut line = Line::default();
+        for i in 0..self.upper.len().max(self.at + 1) {
+            if i == self.at {
+                line.put('*', None);
+                self.dashes(&mut line);
+            } else {
+                line.put(self.passing_mark(i), self.upper.get(i));
+            }
+            line.blank();
+        }
+        line.finish(self.width)
+    }
+
+    /// Returns how a column that passes by the commit is drawn.
+    fn passing_mark(&self, i: usize) -> char {
+        let edge = |edges: &Edges, place: usize| edges.get(place).copied().flatten();
+        if i > self.at && self.added > 1 {
+            return '\\';
+        }
+        if i > self.at && self.added == 1 {
+            let came_aslant = self.last == Row::Merge && self.added_before > 0 && self.before < i;
+            return if came_aslant { '\\' } else { '|' };
+        }
+        let goes_on_left = self.last == Row::Collapse
+            && edge(&self.collapsed, 2 * i + 1) == Some(i)
+            && edge(&self.edges, 2 * i).is_none_or(|to| to < i);
+        if goes_on_left { '/' } else { '|' }
+    }
+
+    /// Draws the arms of an octopus that lie on the row of its mark.
+    fn dashes(&self, line: &mut Line) {
+        if self.parents.len() < 3 {
+            return;
+        }
+        for i in 0..self.dashed() {
+            let to = self.edges.get((self.at + i + 2) * 2).copied().flatten();
+            let column = to.and_then(|to| self.lower.get(to));
+            line.put('-', column);
+            line.put(if i + 1 == self.dashed() { '.' } else { '-' }, column);
+        }
+    }
+
+    /// Draws the arms of a merge below its mark.
+    fn merge_row(&self) -> String {
+        let mut line = Line::default();
+        let first = self.parents.first().copied();
+        // The column that leads to the first parent already, once it was passed.
+        let mut there: Option<&Column> = None;
+        for (i, towards) in self.incoming().into_iter().enumerate() {
+            if i == self.at {
+                let marks = if self.leans_left { &['/', '|', '\\'][..] } else { &['|', '\\'] };
+                for (n, parent) in self.parents.iter().enumerate() {
+                    let mark = marks.get(n).copied().unwrap_or('\\');
+                    line.put(mark, self.lower_column(*parent).map(|to| &self.lower[to]));
+                    if mark == '\\' && (self.added > 0 || n + 1 < self.parents.len()) {
+                        line.blank();
+                    }
                 }
-                while let Some((from, to)) = self.meeting() {
-                    rows.extend(self.join(from, to));
+                if self.added == 0 {
+                    line.blank();
+                }
+            } else if i > self.at {
+                line.put(if self.added > 0 { '\\' } else { '|' }, self.upper.get(i));
+                line.blank();
+            } else {
+                line.put('|', self.upper.get(i));
+                if !self.leans_left || i + 1 != self.at {
+                    match there {
+                        Some(column) => line.put('_', Some(column)),
+                        None => line.blank(),
+                    }
+                }
+            }
+            if Some(towards) == first {
+                there = self.upper.get(i);
+            }
+        }
+        line.finish(self.width)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.edges.iter().enumerate().all(|(place, to)| to.is_none_or(|to| to == place / 2))
+    }
+
+    /// Draws a row in which lines go towards their columns on the left.
+    fn collapse_row(&mut self) -> String {
+        let old = std::mem::take(&mut self.edges);
+        let mut edges: Edges = vec![None; old.len()];
+        // The one line that goes more than a place: where it begins, and the column it leads to.
+        let mut long: Option<(usize, usize)> = None;
+        for (place, to) in old.iter().enumerate().filter_map(|(place, to)| Some((place, (*to)?))) {
+            if to * 2 == place {
+                edges[place] = Some(to);
+                continue;
+            }
+            let landed = match edges[place - 1] {
+                None => place - 1,
+                Some(other) if other == to => continue,
+                // Another line stands in between, which is crossed.
+                Some(_) => place - 2,
+            };
+            edges[landed] = Some(to);
+            if long.is_none() {
+                long = Some((landed + 1, to));
+                for between in (to * 2 + 3..place.saturating_sub(2)).step_by(2) {
+                    edges[between] = Some(to);
                 }
             }
         }
-        let width = rows.iter().map(|r| r.0.len()).max().unwrap_or_default();
-        let padding = self.straight().render(width);
-        Rows { ready: rows.into_iter().map(|r| r.render(width)).collect(), padding }
-    }
-
-    /// Leads from `at` into the lane next to it, if that goes to the parent already.
-    fn beside(&self, at: usize, towards: ObjectId) -> Option<Row> {
-        let goes_there = |i: usize| self.lanes.get(i).filter(|l| l.towards == towards).map(|l| l.color);
-        let mut row = self.straight();
-        if let Some(color) = at.checked_sub(1).and_then(goes_there) {
-            row.set(at * 2 - 1, '/', color);
-            return Some(row);
+        self.collapsed = edges.clone();
+        if edges.last().is_some_and(Option::is_none) {
+            edges.pop();
         }
-        row.set(at * 2 + 1, '\\', goes_there(at + 1)?);
-        Some(row)
-    }
-
-    /// Opens a lane to the right of `at`; lanes beyond it give way.
-    fn fork(&mut self, at: usize, towards: ObjectId) -> Row {
-        let mut row = Row::new(self.lanes.len() + 1);
-        for (i, lane) in self.lanes.iter().enumerate() {
-            match i <= at {
-                true => row.set(i * 2, '|', lane.color),
-                false => row.set(i * 2 + 1, '\\', lane.color),
+        let mut line = Line::default();
+        let mut is_long = false;
+        for place in 0..edges.len() {
+            let Some(to) = edges[place] else {
+                line.blank();
+                continue;
+            };
+            let column = self.lower.get(to);
+            if to * 2 == place {
+                line.put('|', column);
+            } else if long.is_some_and(|(begin, target)| to == target && place + 1 != begin) {
+                // All of it but its last place is done with this row.
+                if place != to * 2 + 3 {
+                    edges[place] = None;
+                }
+                is_long = true;
+                line.put('_', column);
+            } else {
+                if is_long && long.is_some_and(|(begin, _)| place < begin) {
+                    edges[place] = None;
+                }
+                line.put('/', column);
             }
         }
-        let lane = self.lane(towards);
-        row.set(at * 2 + 1, '\\', lane.color);
-        self.lanes.insert(at + 1, lane);
-        row
-    }
-
-    /// Ends a lane below a root; lanes to its right close up.
-    fn close(&mut self, at: usize) -> Option<Row> {
-        self.lanes.remove(at);
-        (at < self.lanes.len()).then(|| self.closing_up(at))
-    }
-
-    /// Finds two lanes that lead to the same commit, the right one first.
-    fn meeting(&self) -> Option<(usize, usize)> {
-        (0..self.lanes.len()).find_map(|from| {
-            let to = self.lanes[..from].iter().position(|l| l.towards == self.lanes[from].towards)?;
-            Some((from, to))
-        })
-    }
-
-    /// Leads lane `from` into lane `to` on its left, across what lies between; lanes to its right close up.
-    fn join(&mut self, from: usize, to: usize) -> Vec<Row> {
-        let lane = self.lanes.remove(from);
-        let mut row = self.closing_up(from);
-        row.set(from * 2 - 1, '/', lane.color);
-        if from == to + 1 {
-            return vec![row];
-        }
-        for column in (to * 2 + 3..from * 2 - 2).step_by(2) {
-            row.set(column, '_', lane.color);
-        }
-        let mut last = self.straight();
-        last.set(to * 2 + 1, '/', lane.color);
-        vec![row, last]
-    }
-
-    /// Draws the lanes from `at` on moving one place to the left, where they already stand.
-    fn closing_up(&self, at: usize) -> Row {
-        let mut row = Row::new(self.lanes.len() + 1);
-        for (i, lane) in self.lanes.iter().enumerate() {
-            match i < at {
-                true => row.set(i * 2, '|', lane.color),
-                false => row.set(i * 2 + 1, '/', lane.color),
-            }
-        }
-        row
+        self.edges = edges;
+        line.finish(self.width)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::testing::{Random, TestGit};
 
     /// Draws commits given as `name:parents`.
     fn drawn(history: &[&str]) -> String {
@@ -197,7 +438,7 @@ mod tests {
         for commit in history {
             let (name, parents) = commit.split_once(':').expect("name:parents");
             let parents: Vec<_> = parents.chars().map(id).collect();
-            let mut rows = graph.commit(id(name.chars().next().expect("a name")), &parents);
+            let mut rows = graph.commit(id(name.chars().next().expect("a name")), &parents, false);
             text.push_str(&format!("{}{name}\n", rows.next_row()));
             for row in rows.rest() {
                 text.push_str(&format!("{}\n", row.trim_end()));
@@ -222,15 +463,84 @@ mod tests {
             drawn(&["x:r", "m:ab", "b:r", "a:r", "r:"]),
             "* x\n| *   m\n| |\\\n| | * b\n| |/\n|/|\n| * a\n|/\n* r\n"
         );
-        assert_eq!(drawn(&["m:ar", "x:r", "a:r", "r:"]), "*   m\n|\\\n| | * x\n| |/\n* | a\n|/\n* r\n");
+        assert_eq!(drawn(&["m:ar", "x:r", "a:r", "r:"]), "*   m\n|\\\n| | * x\n| |/\n* / a\n|/\n* r\n");
     }
 
     #[test]
     fn an_octopus_has_an_arm_per_parent() {
         assert_eq!(
             drawn(&["m:abc", "c:r", "b:r", "a:r", "r:"]),
-            "*     m\n|\\\n|\\ \\\n| | * c\n| * | b\n| |/\n* | a\n|/\n* r\n"
+            "*-.   m\n|\\ \\\n| | * c\n| * | b\n| |/\n* / a\n|/\n* r\n"
         );
+    }
+
+    /// Returns a random history as a stream for `git fast-import`, and the numbers of its tips: roots, merges of up to six
+    /// parents near and far, and lines that cross.
+    fn stream(seed: u64, first_mark: usize) -> (String, Vec<usize>, usize) {
+        let mut random = Random(seed);
+        let count = 8 + random.below(40);
+        let near = 2 + random.below(12);
+        let mut stream = String::new();
+        let mut has_child = vec![false; count];
+        for n in 0..count {
+            let wanted = match random.below(20) {
+                _ if n == 0 => 0,
+                0 => 0,
+                1..6 => 2,
+                6..8 => 3,
+                8 => 4,
+                9 => 4 + random.below(3),
+                _ => 1,
+            };
+            let mut parents: Vec<usize> = Vec::new();
+            for _ in 0..wanted {
+                let parent = n - 1 - random.below(n.min(near));
+                if !parents.contains(&parent) {
+                    parents.push(parent);
+                }
+            }
+            let time = 1_700_000_000 + 60 * n - random.below(200);
+            stream += &format!("commit refs/import/{seed}/{n}\nmark :{}\n", first_mark + n);
+            stream += &format!("committer A <a@b> {time} +0000\ndata 0\n");
+            for (i, parent) in parents.iter().enumerate() {
+                has_child[*parent] = true;
+                stream += &format!("{} :{}\n", if i == 0 { "from" } else { "merge" }, first_mark + parent);
+            }
+        }
+        (stream, (0..count).filter(|n| !has_child[*n]).collect(), first_mark + count)
+    }
+
+    #[test]
+    fn two_hundred_and_fifty_random_histories_look_as_in_git() {
+        let git = TestGit::new();
+        let (mut whole, mut all, mut mark) = (String::new(), Vec::new(), 1);
+        for seed in 1..=250 {
+            let (stream, tips, next) = stream(seed, mark);
+            whole += &stream;
+            all.push((seed, tips));
+            mark = next;
+        }
+        git.feed(&["fast-import", "--quiet"], &whole);
+        for (seed, tips) in all {
+            let tips: Vec<String> = tips.iter().map(|n| format!("refs/import/{seed}/{n}")).collect();
+            let tips: Vec<&str> = tips.iter().map(String::as_str).collect();
+            let theirs = git.run(&[&["log", "--graph", "--format=%H %P"], &tips[..]].concat());
+            let mut graph = Graph::new([Style::new(); 6]);
+            let mut ours = String::new();
+            for (at, _) in theirs.match_indices('*') {
+                let line = theirs[at..]
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_start_matches(['*', '-', '.', '|', '\\', '/', '_', ' ']);
+                let ids: Vec<ObjectId> = line.split_whitespace().map(|hex| ObjectId::from_hex(hex).unwrap()).collect();
+                let mut rows = graph.commit(ids[0], &ids[1..], false);
+                rows.above().for_each(|row| ours += &format!("{row}\n"));
+                ours += &format!("{}{line}\n", rows.next_row());
+                rows.rest().for_each(|row| ours += &format!("{row}\n"));
+            }
+            assert_eq!(ours.trim_end(), theirs.trim_end(), "seed {seed}");
+        }
     }
 
     #[test]
@@ -242,7 +552,7 @@ mod tests {
     fn text_beyond_the_edges_stands_beside_straight_lanes() {
         let id = |n| ObjectId::from_bytes([n; 32]);
         let mut graph = Graph::new([Style::new(); 6]);
-        let mut rows = graph.commit(id(1), &[id(2), id(3)]);
+        let mut rows = graph.commit(id(1), &[id(2), id(3)], false);
         assert_eq!([rows.next_row(), rows.next_row(), rows.next_row()], ["*   ", "|\\  ", "| | "]);
     }
 }

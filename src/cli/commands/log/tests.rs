@@ -153,16 +153,23 @@ fn listings_are_gits() {
 
 #[test]
 fn graphs_are_gits() {
-    let histories: [&[&str]; 4] = [
+    let histories: [&[&str]; 7] = [
         &["r:", "s:", "a:r", "b:s", "m:ab"],
         &["r:", "a:r", "b:r", "m:ab"],
         &["r:", "a:r", "b:a", "c:r", "m:bc", "d:c", "n:md"],
         &["r:", "a:r", "b:r", "c:ab", "d:ba", "e:cd"],
+        &["r:", "a:r", "b:r", "c:r", "d:r", "x:r", "m:abcd", "y:x", "n:my"],
+        &["r:", "s:", "a:r", "b:s", "c:a", "m:bac", "d:c", "o:dmb", "e:o", "p:ea"],
+        &["r:", "a:r", "b:r", "c:r", "d:c", "m:acd", "n:bm", "o:rmn", "p:no"],
     ];
     for history in histories {
         let last = history.last().and_then(|c| c.chars().next()).expect("a commit");
         let both = Both::new(history, &[("refs/heads/main", last)]);
         both.agree(&["--graph", "--oneline"]);
         both.agree(&["--graph"]);
+        both.agree(&["--graph", "--format=%h%n%n%s"]);
+        both.agree(&["--graph", "--date-order", "-5"]);
+        both.agree(&["--graph", "--oneline", "--first-parent"]);
+        both.agree(&["--graph", "--oneline", "--author=Ada"]);
     }
 }
