@@ -8,6 +8,7 @@ pub mod cat_file;
 mod checked_out;
 pub mod checkout;
 pub mod clean;
+pub mod clone;
 pub mod commit;
 pub mod commit_tree;
 pub mod completions;
@@ -17,20 +18,24 @@ pub mod describe;
 pub mod diff;
 pub mod difftool_helper;
 pub mod export;
+pub mod fetch;
 pub mod for_each_ref;
 pub mod fsck;
 pub mod help;
 pub mod init;
 pub mod log;
 pub mod ls_files;
+pub mod ls_remote;
 pub mod ls_tree;
 pub mod merge;
 pub mod merge_base;
 pub mod mv;
 pub mod name_rev;
+pub mod push;
 #[cfg(test)]
 mod ref_tests;
 pub mod reflog;
+pub mod remote;
 pub mod reset;
 pub mod restore;
 pub mod rev_list;
@@ -58,11 +63,12 @@ pub type Outcome = Result<u8, Failure>;
 
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Start", &["init", "config", "demo"]),
+    ("Start", &["init", "clone", "config", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
+    ("Work with others", &["remote", "push", "fetch", "ls-remote"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -92,6 +98,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
 #[allow(missing_docs, reason = "a comment on a variant would replace the help text of its Args")]
 pub enum Command {
     Init(init::Args),
+    Clone(clone::Args),
     Add(add::Args),
     Mv(mv::Args),
     Rm(rm::Args),
@@ -113,6 +120,10 @@ pub enum Command {
     Undo(undo::Args),
     Redo(undo::RedoArgs),
     Reflog(reflog::Args),
+    Remote(remote::Args),
+    Push(push::Args),
+    Fetch(fetch::Args),
+    LsRemote(ls_remote::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
@@ -140,6 +151,7 @@ pub enum Command {
 pub fn run(command: Command, ctx: &mut Context) -> Outcome {
     match command {
         Command::Init(args) => init::run(args, ctx),
+        Command::Clone(args) => clone::run(args, ctx),
         Command::Add(args) => add::run(args, ctx),
         Command::Mv(args) => mv::run(args, ctx),
         Command::Rm(args) => rm::run(args, ctx),
@@ -171,6 +183,10 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::ForEachRef(args) => for_each_ref::run(*args, ctx),
         Command::UpdateRef(args) => update_ref::run(args, ctx),
         Command::SymbolicRef(args) => symbolic_ref::run(args, ctx),
+        Command::Remote(args) => remote::run(args, ctx),
+        Command::Push(args) => push::run(args, ctx),
+        Command::Fetch(args) => fetch::run(args, ctx),
+        Command::LsRemote(args) => ls_remote::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),
         Command::Export(args) => export::run(args, ctx),

@@ -10,4 +10,5 @@ pub mod size;
 pub mod snapshot;
 pub mod status;
 pub mod tracking;
+pub mod traffic;
 pub mod view;

@@ -74,7 +74,8 @@ impl Repository {
             return Err(SyncError::NotEmpty(top).into());
         }
         // A remote that cannot be read is found out before anything is made.
-        let root = Remote::open(&options.url, &settings.remote_env)?.existing_state()?.root;
+        let remote = Remote::open(&options.url, &settings.remote_env)?;
+        let root = remote.existing_state()?.root;
         let typed = options.branch.as_deref();
         let branch = match typed {
             Some(name) => RefName::branch(name).ok().filter(|full| root.get(full).is_some()),
@@ -97,7 +98,7 @@ impl Repository {
             is_clone: true,
             ..FetchOptions::default()
         };
-        let fetched = repo.fetch(&fetch)?;
+        let fetched = repo.fetch_from(&fetch, &repo.named_remote(&options.name)?, &remote, root)?;
         let head = repo.start(options, branch.as_ref(), tag.as_ref())?;
         unfinished.armed = false;
         Ok(Cloned { repo, fetched, head })

@@ -98,12 +98,18 @@ impl Repository {
             None => self.named_remote(&self.default_remote()?)?,
         };
         let remote = self.open_remote(&named)?;
-        self.fetch_from(options, &named, &remote)
+        let root = remote.existing_state()?.root;
+        self.fetch_from(options, &named, &remote, root)
     }
 
-    /// As [`Repository::fetch`], from a remote that is open already.
-    pub(super) fn fetch_from(&self, options: &FetchOptions, named: &NamedRemote, remote: &Remote) -> Result<Fetched> {
-        let root = remote.existing_state()?.root;
+    /// As [`Repository::fetch`], from a remote whose root has been read already.
+    pub(super) fn fetch_from(
+        &self,
+        options: &FetchOptions,
+        named: &NamedRemote,
+        remote: &Remote,
+        root: Root,
+    ) -> Result<Fetched> {
         let mut wanted = self.wanted_refs(options, named, &root)?;
         let missing = |all: &[Wanted]| -> Result<Vec<ObjectId>> {
             let mut out = Vec::new();

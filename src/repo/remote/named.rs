@@ -1,10 +1,10 @@
 //! Remotes by name: `remote.<name>.url`, what is fetched from it, and options for how it is reached.
 
 use crate::model::{ObjectId, RefName};
-use crate::repo::Repository;
 use crate::repo::config::Key;
 use crate::repo::error::Result;
 use crate::repo::refs::{Expected, RefEdit};
+use crate::repo::{Repository, Settings};
 use crate::store::remote::{Remote, RemoteError, RemoteUrl};
 
 use super::{Refspec, SyncError};
@@ -35,6 +35,13 @@ impl NamedRemote {
     /// Returns the name for people: that of the configuration, or the URL.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.url.to_string())
+    }
+
+    /// Asks for the refs.
+    pub fn refs(&self, settings: &Settings) -> Result<RemoteRefs> {
+        let root = Remote::open(&self.url, &settings.remote_env)?.existing_state()?.root;
+        let refs = root.refs.into_iter().map(|r| (r.name, r.id, r.peeled)).collect();
+        Ok(RemoteRefs { url: self.url.to_string(), head: root.head, refs })
     }
 }
 
@@ -114,9 +121,7 @@ impl Repository {
 
     /// Asks a remote for its refs.
     pub fn remote_refs(&self, remote: &NamedRemote) -> Result<RemoteRefs> {
-        let root = self.open_remote(remote)?.existing_state()?.root;
-        let refs = root.refs.into_iter().map(|r| (r.name, r.id, r.peeled)).collect();
-        Ok(RemoteRefs { url: remote.url.to_string(), head: root.head, refs })
+        remote.refs(self.settings())
     }
 
     /// Adds a remote. A relative path is stored as it is from the root of the file system.
