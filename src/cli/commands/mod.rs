@@ -31,6 +31,7 @@ pub mod merge;
 pub mod merge_base;
 pub mod mv;
 pub mod name_rev;
+pub mod pull;
 pub mod push;
 #[cfg(test)]
 mod ref_tests;
@@ -68,7 +69,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
-    ("Work with others", &["remote", "push", "fetch", "ls-remote"]),
+    ("Work with others", &["remote", "push", "fetch", "pull", "ls-remote"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -123,6 +124,7 @@ pub enum Command {
     Remote(remote::Args),
     Push(push::Args),
     Fetch(fetch::Args),
+    Pull(pull::Args),
     LsRemote(ls_remote::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
@@ -186,6 +188,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Remote(args) => remote::run(args, ctx),
         Command::Push(args) => push::run(args, ctx),
         Command::Fetch(args) => fetch::run(args, ctx),
+        Command::Pull(args) => pull::run(args, ctx),
         Command::LsRemote(args) => ls_remote::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

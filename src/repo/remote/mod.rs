@@ -3,7 +3,7 @@
 mod clone;
 mod fetch;
 mod named;
-//PULL mod pull;
+mod pull;
 mod push;
 mod refspec;
 #[cfg(test)]
@@ -12,7 +12,7 @@ mod tests;
 pub use clone::{CloneOptions, Cloned, folder_for};
 pub use fetch::{FetchOptions, Fetched, RefFetch, Tags};
 pub use named::{NamedRemote, RemoteRefs};
-//PULL pub use pull::{PullOptions, Pulled};
+pub use pull::{PullOptions, Pulled};
 pub use push::{Lease, PushOptions, Pushed, RefPush, Rejection};
 pub use refspec::{Refspec, RefspecError};
 

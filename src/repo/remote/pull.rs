@@ -4,6 +4,8 @@ use super::SyncError;
 use super::fetch::{FetchOptions, Fetched, Tags};
 use crate::model::{ObjectId, RefName};
 use crate::repo::error::Result;
+use crate::repo::merge::Merged;
+use crate::repo::objects::ObjectReader;
 use crate::repo::{Repository, walk};
 
 /// What to pull.
@@ -26,10 +28,10 @@ pub struct Pulled {
     pub fetched: Fetched,
     /// HEAD's commit before.
     pub old: Option<ObjectId>,
-    /// HEAD's commit afterwards.
+    /// The commit that was pulled.
     pub new: ObjectId,
-    /// What was pulled, for people.
-    pub from: String,
+    /// What became of the branch and the worktree.
+    pub merged: Merged,
 }
 
 impl Repository {
@@ -64,19 +66,18 @@ impl Repository {
         let found = fetched.refs.iter().find(|one| one.remote.as_ref().is_some_and(is_wanted));
         let no_such = || SyncError::NoRemoteRef { url: fetched.url.clone(), name: wanted.clone() };
         let tip = found.and_then(|one| one.new).ok_or_else(no_such)?;
-        let new = crate::repo::objects::ObjectReader::peel_tags(self, &tip)?.id();
+        let new = self.peel_tags(&tip)?.id();
         let old = self.refs().resolve(&branch)?;
         let from = format!("{remote}/{}", wanted.trim_start_matches("refs/heads/"));
-        if let Some(old) = old {
-            if walk::is_ancestor(self, new, old)? {
-                return Ok(Pulled { fetched, old: Some(old), new: old, from });
-            }
+        if let Some(old) = old
+            && !walk::is_ancestor(self, new, old)?
+        {
             let (ahead, behind) = walk::ahead_behind(self, old, new)?;
             if ahead > 0 {
                 return Err(SyncError::Diverged { branch: short, upstream: from, ahead, behind }.into());
             }
         }
-        self.advance(&branch, old, new, &format!("pull: {}", if old.is_some() { "Fast-forward" } else { "storing head" }))?;
-        Ok(Pulled { fetched, old, new, from })
+        let merged = self.fast_forward(new, &from, &format!("pull {from}"))?;
+        Ok(Pulled { fetched, old, new, merged })
     }
 }

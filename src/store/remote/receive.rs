@@ -384,7 +384,10 @@ impl<'a> Receiver<'a> {
                 let (entry, file) = &files[*at];
                 let len = range.end - range.start;
                 let is_last = file.left.fetch_sub(len, std::sync::atomic::Ordering::SeqCst) == len;
-                if let (true, Some(temp)) = (is_last, file.temp.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+                if !is_last {
+                    return Ok(());
+                }
+                if let Some(temp) = file.temp.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     let path = self.path(entry);
                     let failed = |e| StoreError::io("write", &path)(e);
                     durable::create_dir_all(path.parent().expect("a segment lies in a folder")).map_err(failed)?;

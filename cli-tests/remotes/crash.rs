@@ -1,0 +1,96 @@
+//! A crash at any write, fsync or rename of a push, fetch or clone: the remote and both repositories are sound, nothing is
+//! seen in part, and doing it again completes it.
+
+use std::path::Path;
+
+use super::Place;
+use crate::tree::copy_tree;
+
+/// Exit code of a process that aborted, as [`crate::env::Outcome::code`] gives it.
+const ABORTED: i32 = 1006;
+
+/// Aborts `args` in `dir` at each of its crash points in turn; `back` restores what was before, `judge` looks at what is left.
+fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
+    back();
+    let count_file = place.env.outside().join("count");
+    let mut counted = place.env.command_in(dir, args);
+    counted.env("GRAFT_CRASH_COUNT", &count_file);
+    place.env.run(counted).ok();
+    let count: u64 = std::fs::read_to_string(&count_file).expect("a count").trim().parse().expect("a number");
+    assert!(count > 3, "{args:?} has {count} crash points");
+    for at in 1..=count {
+        back();
+        let mut command = place.env.command_in(dir, args);
+        command.env("GRAFT_CRASH_AT", at.to_string());
+        place.env.run(command).expect_when(ABORTED, &format!("at crash point {at} of {count}"));
+        judge(at);
+    }
+}
+
+#[test]
+fn push_at_every_crash_point() {
+    let place = Place::new();
+    place.change("one", 3);
+    place.change("one", 5);
+    let (hub, one) = (place.dir("hub"), place.dir("one"));
+    let kept = place.env.outside().join("kept");
+    copy_tree(&hub, &kept.join("hub"));
+    copy_tree(&one, &kept.join("one"));
+    let back = || {
+        copy_tree(&kept.join("hub"), &hub);
+        copy_tree(&kept.join("one"), &one);
+    };
+    let (old, new) = (place.run("one", &["rev-parse", "HEAD~2"]), place.run("one", &["rev-parse", "HEAD"]));
+    walk(&place, &one, &["push"], &back, &|at| {
+        let listed = place.run("one", &["ls-remote", "--heads"]);
+        let seen = listed.split('\t').next().expect("an id").to_owned() + "\n";
+        assert!(seen == old || seen == new, "at {at}: {listed}");
+        // Whatever the remote shows can be cloned.
+        place.clone("two");
+        place.assert_sound("two");
+        assert_eq!(place.run("two", &["rev-parse", "HEAD"]), seen, "at {at}");
+        std::fs::remove_dir_all(place.dir("two")).expect("remove");
+        place.run("one", &["fsck"]);
+        place.run("one", &["push"]);
+        assert!(place.run("one", &["ls-remote", "--heads"]).starts_with(new.trim()), "at {at}");
+    });
+}
+
+#[test]
+fn fetch_at_every_crash_point() {
+    let place = Place::new();
+    place.clone("two");
+    place.change("one", 3);
+    place.change("one", 5);
+    place.run("one", &["push"]);
+    let two = place.dir("two");
+    let kept = place.env.outside().join("kept");
+    copy_tree(&two, &kept);
+    let (old, new) = (place.run("two", &["rev-parse", "HEAD"]), place.run("one", &["rev-parse", "HEAD"]));
+    walk(&place, &two, &["fetch"], &|| copy_tree(&kept, &two), &|at| {
+        let seen = place.run("two", &["rev-parse", "origin/main"]);
+        assert!(seen == old || seen == new, "at {at}");
+        place.run("two", &["fsck"]);
+        place.run("two", &["pull"]);
+        assert_eq!(place.run("two", &["rev-parse", "HEAD"]), new, "at {at}");
+        place.assert_sound("two");
+    });
+    place.assert_equal("one", "two");
+}
+
+#[test]
+fn clone_at_some_crash_points() {
+    let place = Place::new();
+    let outside = place.env.outside();
+    let two = place.dir("two");
+    let back = || drop(std::fs::remove_dir_all(&two));
+    let url = place.url.clone();
+    walk(&place, &outside, &["clone", &url, "two"], &back, &|at| {
+        // An abort runs no clean-up; what is left is in nobody's way.
+        back();
+        if at % 10 == 0 {
+            place.clone("two");
+            place.assert_sound("two");
+        }
+    });
+}
