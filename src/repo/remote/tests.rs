@@ -14,9 +14,8 @@ use crate::store::remote::{RemoteError, RemoteUrl};
 
 /// Settings of somebody with a name.
 fn settings() -> Settings {
-    let mut settings = Settings::default();
-    settings.overrides = vec!["user.name=Ada".to_owned(), "user.email=ada@example.org".to_owned()];
-    settings
+    let overrides = vec!["user.name=Ada".to_owned(), "user.email=ada@example.org".to_owned()];
+    Settings { overrides, ..Settings::default() }
 }
 
 fn init(top: &Path) -> Repository {
