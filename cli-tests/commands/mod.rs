@@ -7,6 +7,7 @@ mod help;
 mod history;
 mod json;
 mod plumbing;
+mod ref_transactions;
 mod restore;
 mod settings;
 mod status;

@@ -1,5 +1,9 @@
 //! `graft update-ref`: changes one ref by hand.
 
+mod batch;
+
+use std::io::Read;
+
 use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
@@ -8,12 +12,18 @@ use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
 use crate::repo::refs::Expected;
 
-/// Set or remove a ref, if it still has the value that is expected.
+/// Set or remove refs, if they still have the values that are expected.
 ///
 /// Made for scripts; 'graft branch' and 'graft tag' do more checking. An old value of zeros means that the ref must not exist.
+///
+/// With --stdin, reads commands, one a line, all of which happen or none: `update <ref> <new> [<old>]`, `create <ref> <new>`,
+/// `delete <ref> [<old>]`, `verify <ref> [<old>]`, `symref-update <ref> <target>`, and `option no-deref` for the command that
+/// follows. They happen at the end of the input, unless `start` and `commit` stand around them; `prepare` finds out whether
+/// they will, and `abort` forgets them.
 #[derive(clap::Args, Debug)]
 #[command(
-    override_usage = "graft update-ref [-m <REASON>] [--no-deref] <REF> <NEW> [OLD]\n       graft update-ref -d [--no-deref] <REF> [OLD]",
+    override_usage = "graft update-ref [-m <REASON>] [--no-deref] <REF> <NEW> [OLD]\n       graft update-ref -d [--no-deref] <REF> [OLD]\n       \
+                      graft update-ref [-m <REASON>] [--no-deref] --stdin [-z]",
     after_help = "Examples:\n  graft update-ref refs/heads/main HEAD~1\n  graft update-ref -d refs/heads/old 1a2b3c4"
 )]
 pub struct Args {
@@ -29,9 +39,17 @@ pub struct Args {
     #[arg(long)]
     pub no_deref: bool,
 
+    /// Read commands from standard input.
+    #[arg(long, conflicts_with_all = ["delete", "name"])]
+    pub stdin: bool,
+
+    /// Commands and their parts end in NUL.
+    #[arg(short = 'z', requires = "stdin")]
+    pub nul: bool,
+
     /// The full name of the ref.
-    #[arg(value_name = "REF")]
-    pub name: String,
+    #[arg(value_name = "REF", required_unless_present = "stdin")]
+    pub name: Option<String>,
 
     /// The new value, unless the ref is removed, and the value expected.
     #[arg(value_name = "VALUE")]
@@ -41,8 +59,15 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
-    let name = RefName::new(&args.name)
-        .map_err(|e| Failure::new(e.to_string()).help("give the full name, as in refs/heads/main"))?;
+    let Some(name) = &args.name else {
+        let mut input = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut input)
+            .map_err(|e| Failure::new("cannot read standard input").because(&e))?;
+        return batch::run(&args, &input, &repo, ctx);
+    };
+    let name = full_name(name)?;
     match (args.delete, args.values.as_slice()) {
         (true, []) => repo.remove_ref(&name, Expected::Any, !args.no_deref)?,
         (true, [old]) => repo.remove_ref(&name, expected(&repo, old)?, !args.no_deref)?,
@@ -56,6 +81,10 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         _ => return Err(Failure::usage("wrong number of values").help("see 'graft help update-ref'")),
     }
     Ok(exit::DONE)
+}
+
+fn full_name(text: &str) -> Result<RefName, Failure> {
+    RefName::new(text).map_err(|e| Failure::new(e.to_string()).help("give the full name, as in refs/heads/main"))
 }
 
 fn expected(repo: &Repository, text: &str) -> Result<Expected, Failure> {

@@ -76,6 +76,19 @@ impl RefStore {
         self.cut_newest(name)
     }
 
+    /// Fails if a ref is not as expected.
+    pub fn verify(&self, _lock: &FileLock, name: &RefName, expected: Expected) -> Result<(), RefError> {
+        let name = name.clone();
+        match (expected, self.resolve(&name)?) {
+            (Expected::MustNotExist, Some(found)) => Err(RefError::Exists { name, found }),
+            (Expected::MustExistAndMatch(_), None) => Err(RefError::Absent { name }),
+            (Expected::MustExistAndMatch(expected), Some(found)) if expected != found => {
+                Err(RefError::Moved { name, expected, found })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes refs: first where they are hidden, so that none comes back to life, then the files and logs.
     pub(super) fn remove(&self, names: &[&RefName]) -> Result<(), RefError> {
         if names.is_empty() {
