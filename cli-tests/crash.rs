@@ -115,7 +115,7 @@ impl Walk<'_> {
             let mut crashing = env.command(self.operation);
             crashing.env("GRAFT_CRASH_AT", at.to_string());
             let ended = env.run(crashing);
-            if ended.code() == 0 && at + 3 > points {
+            if ended.code() == 0 && at + 8 > points {
                 // How often the index is refreshed at the end depends on the clock.
                 break;
             }

@@ -170,12 +170,10 @@ def copies(bench, table, base):
     back = [[bench.graft, 'checkout', rev, '--', 'big.db'] for rev in ('HEAD~1', 'HEAD')]
     inplace = middle([run(args, folder) for _ in range(4) for args in back])
     table.add('checkout of a path, 3 rows apart', show_time(inplace.seconds))
-    if 'switch' in bench.known:
-        run([bench.graft, 'branch', 'before', 'HEAD~1'], folder)
-        moves = [[bench.graft, 'switch', name] for name in ('before', 'main')]
-        within(table, 'switch between commits 3 rows apart', middle([run(args, folder) for _ in range(4) for args in moves]), 0.060)
-    else:
-        table.add('switch between commits 3 rows apart', 'not built yet', target='<= 60 ms')
+    run([bench.graft, 'branch', 'before', 'HEAD~1'], folder)
+    moves = [[bench.graft, 'switch', name] for name in ('before', 'main')]
+    within(table, 'switch between commits 3 rows apart', middle([run(args, folder) for _ in range(4) for args in moves]), 0.060)
+    switches(bench, table, base)
 
     full = median(5, lambda: os.remove(path), [bench.graft, 'checkout', 'HEAD', '--', 'big.db'], folder)
     against(table, 'full checkout into an empty directory', full, 'cp', base, 2, '<= 2 x cp')
@@ -189,6 +187,20 @@ def copies(bench, table, base):
     os.remove(out)
     check = run([bench.graft, 'fsck'], folder)
     table.add('fsck', show_time(check.seconds))
+
+
+def switches(bench, table, base):
+    """Between branches that differ on every page."""
+    folder = bench.path('graft')
+    run([bench.graft, 'switch', '-qc', 'other'], folder)
+    database.change(os.path.join(folder, 'big.db'), 'UPDATE item SET n = n + 1')
+    run([bench.graft, 'commit', '-qam', 'all'], folder)
+    run([bench.graft, 'switch', 'main'], folder)
+    moves = [[bench.graft, 'switch', name] for name in ('other', 'main')]
+    one = middle([run(args, folder) for _ in range(2) for args in moves])
+    against(table, 'switch between branches, all rows differ', one, 'cp', base, 2, '<= 2 x cp')
+    against(table, '  beside a copy as durable', one, 'cp and sync', base, 2, '')
+    run([bench.graft, 'branch', '-D', 'other'], folder)
 
 
 def differences(bench, table, base):

@@ -228,3 +228,34 @@ fn checkout_of_a_whole_commit() {
     assert_eq!((json["branch"].as_str(), json["previous_branch"].as_str()), (Some("main"), Some("new")));
     assert_eq!(json["files"].as_array().map(Vec::len), Some(4));
 }
+
+/// A state with another page size cannot be written in place, and a program with the old file open would not see the new one.
+#[test]
+fn a_file_that_has_to_be_replaced_is_not_taken_from_a_program() {
+    for mode in ["DELETE", "WAL"] {
+        let env = TestEnvironment::init();
+        let path = env.path("app.db");
+        make(&path, 20, "DELETE");
+        make(&env.path("other.db"), 20, "DELETE");
+        env.graft(["add", "."]).ok();
+        env.graft(["commit", "-m", "one"]).ok();
+        env.graft(["switch", "-c", "dev"]).ok();
+        sql(&path, "PRAGMA page_size = 8192; VACUUM");
+        sql(&env.path("other.db"), "UPDATE item SET n = 0");
+        env.graft(["commit", "-am", "two"]).ok();
+        sql(&path, &format!("PRAGMA journal_mode = {mode}"));
+        let before = worktree(&env);
+        let mut app = App::open(&path);
+        assert_eq!(app.number("SELECT count(*) FROM item"), 20);
+        let refused = env.graft(["switch", "main", "--busy-timeout", "200"]);
+        refused.refused(&["app.db", "python3"]);
+        let gone = env.graft(["rm", "app.db", "--busy-timeout", "200"]);
+        gone.refused(&["app.db", "python3"]);
+        assert_eq!(worktree(&env), before, "{mode}");
+        app.sql("SELECT 1");
+        drop(app);
+        env.graft(["switch", "main"]).ok();
+        assert_eq!(number(&path, "PRAGMA page_size"), 4096);
+        assert_eq!(status(&env), "");
+    }
+}

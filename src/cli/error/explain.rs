@@ -215,6 +215,7 @@ fn database(error: &DatabaseError) -> Option<String> {
 fn materialize(error: &MaterializeError) -> Option<String> {
     match error {
         MaterializeError::ChangedMeanwhile { .. } => Some("look at 'graft status' and try again".to_owned()),
+        MaterializeError::Open { .. } => Some("close the database there and try again".to_owned()),
         MaterializeError::Source { .. } => Some(FSCK.to_owned()),
         MaterializeError::Io { source, .. } => io_help(source),
         _ => None,

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use super::look::Present;
-use super::{Journal, Step};
+use super::{Journal, Move, Step};
 use crate::model::{FileKind, FileMode, PageSet, PageSource, RepoPath};
 use crate::repo::Repository;
 use crate::repo::capture::settled_print;
-use crate::repo::checkout::{CheckedOut, CheckoutOutcome, Written};
+use crate::repo::checkout::{CheckedOut, CheckoutError, CheckoutOutcome, Written};
 use crate::repo::error::{RepoError, Result};
 use crate::repo::fingerprint::Fingerprint;
-use crate::repo::index::IndexEntry;
+use crate::repo::index::{Index, IndexEntry};
 use crate::repo::monitor::Work;
 use crate::repo::operations::FileState;
 use crate::repo::types::Warning;
@@ -22,6 +22,9 @@ use crate::util::fs as durable;
 use crate::util::interrupt;
 use crate::util::lock::FileLock;
 
+/// How often a file is looked at again that was written to between the look and the lock.
+const LOOKS: usize = 5;
+
 /// What written files look like, as far as that can be trusted.
 pub(super) type Prints = Vec<(RepoPath, FileState, Option<Fingerprint>)>;
 
@@ -30,20 +33,31 @@ impl Repository {
     pub(super) fn write_files(
         &self,
         lock: &FileLock,
+        index: &Index,
+        plan: &Move,
         steps: &mut [Step<'_>],
         journal: &mut Journal,
-        force: bool,
         out: &mut CheckoutOutcome,
     ) -> Result<Prints> {
         for step in steps.iter_mut() {
             interrupt::check()?;
-            let how = match self.write_file(step.path, step.target, &step.present, &mut out.warnings) {
-                // Programs that never stop writing are held off for as long as it takes to save what they wrote.
-                Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. })) if force => {
-                    self.overwrite_locked(lock, step, journal)?
+            let mut how = self.write_file(step.path, step.target, &step.present, &mut out.warnings);
+            for _ in 0..LOOKS {
+                if !matches!(how, Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. }))) {
+                    break;
                 }
-                other => other?,
-            };
+                how = match self.look_at_one(lock, index, plan, step.path)? {
+                    // Something was written that changes nothing, such as a checkpoint of the WAL.
+                    Some(now) if now.state == step.present.state => {
+                        step.present.print = now.print;
+                        self.write_file(step.path, step.target, &step.present, &mut out.warnings)
+                    }
+                    // Programs that never stop writing are held off for as long as it takes to save what they wrote.
+                    Some(_) => self.overwrite_locked(lock, step, journal),
+                    None => return Err(CheckoutError::Unsaved(vec![step.path.clone()]).into()),
+                };
+            }
+            let how = how?;
             let saved = step.present.state.filter(|_| step.present.was_saved).map(|state| state.snapshot);
             out.files.push(CheckedOut { path: step.path.clone(), how, saved });
         }

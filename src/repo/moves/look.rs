@@ -41,36 +41,11 @@ impl Repository {
             if target.is_some() {
                 self.check_way(path, plan)?;
             }
-            let file = path.under(self.top());
-            // What is read from here on is what may be overwritten, and nothing that is written later.
-            let look = || settled_print(&file, true).map(|found| found.map(|(print, _)| print));
-            let mut print = look()?;
-            let entry = index.get(path);
-            let candidates = [target.map(|t| t.snapshot), plan.known.get(path).copied()];
-            let mut content = None;
-            if let Some(before) = print {
-                content = self.content_among(path, entry, candidates.into_iter().flatten())?;
-                if before.journal.is_some() {
-                    // Reading rolled back what a crashed program had left.
-                    print = look()?;
-                    content = self.content_among(path, entry, candidates.into_iter().flatten())?;
-                }
+            match self.look_at_one(lock, index, plan, path)? {
+                Some(present) => out.push((path, present)),
+                None if index.get(path).is_some() => unsaved.push(path.clone()),
+                None => untracked.push(path.clone()),
             }
-            // A link, say, is nothing of ours, whatever it leads to.
-            let is_foreign = print.is_none() && fs::symlink_metadata(&file).is_ok_and(|m| !m.is_dir());
-            let was_saved = print.is_some() && content.is_none();
-            if (was_saved || is_foreign) && !plan.force {
-                if entry.is_some() { &mut unsaved } else { &mut untracked }.push(path.clone());
-                continue;
-            }
-            if was_saved {
-                content = Some(self.save_worktree_file(lock, index, path)?);
-            }
-            let state = match content {
-                Some(snapshot) => Some(FileState { mode: file_mode(&file)?, snapshot }),
-                None => None,
-            };
-            out.push((path, Present { print, state, was_saved }));
         }
         if !unsaved.is_empty() {
             return Err(CheckoutError::Unsaved(unsaved).into());
@@ -79,6 +54,46 @@ impl Repository {
             return Err(CheckoutError::Untracked(untracked).into());
         }
         Ok(out)
+    }
+
+    /// Looks at one file of a move; `None` if it holds what is nowhere else and may not be overwritten.
+    pub(super) fn look_at_one(
+        &self,
+        lock: &FileLock,
+        index: &Index,
+        plan: &Move,
+        path: &RepoPath,
+    ) -> Result<Option<Present>> {
+        let file = path.under(self.top());
+        // What is read from here on is what may be overwritten, and nothing that is written later.
+        let look = || settled_print(&file, true).map(|found| found.map(|(print, _)| print));
+        let mut print = look()?;
+        let entry = index.get(path);
+        let target = plan.files.get(path).copied().flatten();
+        let candidates = [target.map(|t| t.snapshot), plan.known.get(path).copied()];
+        let mut content = None;
+        if let Some(before) = print {
+            content = self.content_among(path, entry, candidates.into_iter().flatten())?;
+            if before.journal.is_some() {
+                // Reading rolled back what a crashed program had left.
+                print = look()?;
+                content = self.content_among(path, entry, candidates.into_iter().flatten())?;
+            }
+        }
+        // A link, say, is nothing of ours, whatever it leads to.
+        let is_foreign = print.is_none() && fs::symlink_metadata(&file).is_ok_and(|m| !m.is_dir());
+        let was_saved = print.is_some() && content.is_none();
+        if (was_saved || is_foreign) && !plan.force {
+            return Ok(None);
+        }
+        if was_saved {
+            content = Some(self.save_worktree_file(lock, index, path)?);
+        }
+        let state = match content {
+            Some(snapshot) => Some(FileState { mode: file_mode(&file)?, snapshot }),
+            None => None,
+        };
+        Ok(Some(Present { print, state, was_saved }))
     }
 
     /// Returns the snapshot whose content a worktree file has: the staged one or one of the candidates.

@@ -99,7 +99,7 @@ impl Repository {
         if !journal.files.is_empty() {
             self.write_journal(&journal)?;
         }
-        let written = self.write_files(lock, &mut steps, &mut journal, plan.force, &mut out);
+        let written = self.write_files(lock, &index, plan, &mut steps, &mut journal, &mut out);
         let prints = match written {
             Ok(prints) => prints,
             Err(cause) => {

@@ -22,12 +22,17 @@ pub use undo::{Direction, UndoError, UndoOptions, Undone};
 use crate::util::fs as durable;
 use crate::util::random;
 
+/// Some 10,000 operations.
+const MOST: u64 = 8 << 20;
+
 /// Where operations are noted, and under which name those of this process are.
 #[derive(Clone, Debug)]
 pub struct OperationLog {
     path: PathBuf,
     /// The operation that goes on; one for all clones.
     current: Arc<Mutex<Named>>,
+    /// Bytes from which on the older half is forgotten.
+    most: u64,
 }
 
 /// An operation's name, and its command as it was typed.
@@ -61,7 +66,7 @@ impl OperationLog {
     pub fn new(dir: &Path, command: &str) -> Self {
         let operation = random::bytes::<8>().iter().map(|b| format!("{b:02x}")).collect();
         let current = Arc::new(Mutex::new(Named { operation, command: command.to_owned() }));
-        Self { path: dir.join("logs").join("operations"), current }
+        Self { path: dir.join("logs").join("operations"), current, most: MOST }
     }
 
     /// Returns the operation that goes on.
@@ -95,7 +100,17 @@ impl OperationLog {
         let Named { operation, command } = self.current();
         let record = Record { operation, command, time, ..record };
         let line = serde_json::to_string(&record).expect("plain data is always JSON");
-        durable::append_line_relaxed(&self.path, &line)
+        durable::append_line_relaxed(&self.path, &line)?;
+        if fs::metadata(&self.path)?.len() > self.most { self.forget_oldest() } else { Ok(()) }
+    }
+
+    /// Forgets the older half of the log, so that it stays small for ever.
+    fn forget_oldest(&self) -> io::Result<()> {
+        let text = fs::read(&self.path)?;
+        let half = text.len() / 2;
+        let begin = text[half..].iter().position(|&b| b == b'\n').map_or(text.len(), |end| half + end + 1);
+        let tmp = self.path.ancestors().nth(2).expect("the log lies in a folder of the repository's").join("tmp");
+        durable::replace(&self.path, &tmp, &text[begin..])
     }
 
     /// Reads all operations, oldest first. Lines that are damaged count as not there.
@@ -147,5 +162,22 @@ mod tests {
         let all = a.read().expect("read");
         let seen: Vec<(&str, usize)> = all.iter().map(|o| (o.command.as_str(), o.records.len())).collect();
         assert_eq!(seen, [("two", 1), ("one", 2)]);
+    }
+
+    #[test]
+    fn the_oldest_operations_are_forgotten() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        fs::create_dir_all(dir.path().join("logs")).expect("folder");
+        fs::create_dir_all(dir.path().join("tmp")).expect("folder");
+        let path = RepoPath::new("x").expect("plain");
+        for n in 0..200 {
+            let log = OperationLog { most: 4000, ..OperationLog::new(dir.path(), &n.to_string()) };
+            log.append(Record { moved: vec![(path.clone(), path.clone())], ..Record::default() }).expect("note");
+            assert!(fs::metadata(log.path()).expect("there").len() <= 4000);
+        }
+        let all = OperationLog::new(dir.path(), "").read().expect("read");
+        let last: Vec<&str> = all.iter().rev().take(3).map(|o| o.command.as_str()).collect();
+        assert_eq!(last, ["199", "198", "197"]);
+        assert!(all.len() > 10 && all.len() < 40, "{}", all.len());
     }
 }

@@ -64,6 +64,14 @@ pub enum MaterializeError {
         /// The file.
         path: PathBuf,
     },
+    /// The file has to be replaced or removed as a whole, but a program has it open and would not notice.
+    #[error("{} cannot be replaced or removed while it is open in {by}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The programs.
+        by: String,
+    },
     /// The pages cannot be written in place; [`write_new`] can.
     #[error("{} cannot be written in place: {reason}", .path.display())]
     Unsuited {

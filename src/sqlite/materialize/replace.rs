@@ -14,7 +14,7 @@ use crate::model::PageSource;
 use crate::sqlite::attach::{Attached, Purpose};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
-use crate::sqlite::holders::sidecar;
+use crate::sqlite::holders::{openers, sidecar};
 use crate::util::fs::{self as durable, TempFile};
 
 /// First bytes of a rollback journal and of a WAL (the last bit of the latter is its byte order).
@@ -123,6 +123,10 @@ fn take_over(path: &Path, opts: &WriteOptions<'_>) -> Result<Option<Attached>, M
 fn hold(db: &Attached, path: &Path, opts: &WriteOptions<'_>) -> Result<(), MaterializeError> {
     // In exclusive locking mode the lock outlives the transaction.
     db.execute("BEGIN EXCLUSIVE; SELECT 1 FROM g.sqlite_schema LIMIT 1", opts.busy())?;
+    // An idle connection in rollback mode holds no lock, and would go on with a file that has no name any more.
+    if let Some((_, by)) = openers(&[path.to_owned()]).pop() {
+        return Err(MaterializeError::Open { path: path.into(), by });
+    }
     let expected = (opts.still_expected)();
     db.execute("COMMIT", opts.busy())?;
     if !expected {
