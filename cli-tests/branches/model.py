@@ -28,20 +28,31 @@ class Wrong(Exception):
 
 
 def rows(path):
-    """All rows and the schema of a database, or the bytes of another file, as a digest; None if it is not there."""
+    """What a fresh connection sees of a database but for the header fields that any writer sets anew, or the bytes of another file,
+    as a digest; None if it is not there."""
     path = Path(path)
     if not path.exists():
         return None
     if path.suffix != '.db':
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    db = sqlite3.connect(path, timeout=10)
-    try:
-        bad = db.execute('PRAGMA integrity_check').fetchall()
-        if bad != [('ok',)]:
-            raise Wrong(f'{path} is damaged: {bad[:3]}')
-        return hashlib.sha256('\n'.join(db.iterdump()).encode()).hexdigest()
-    finally:
-        db.close()
+    with tempfile.TemporaryDirectory() as folder:
+        # A copy, so that looking does not change what is looked at.
+        for beside in ('', '-wal', '-journal'):
+            if Path(str(path) + beside).exists():
+                shutil.copyfile(str(path) + beside, f'{folder}/copy.db{beside}')
+        db = sqlite3.connect(f'{folder}/copy.db')
+        try:
+            bad = db.execute('PRAGMA integrity_check').fetchall()
+            if bad != [('ok',)]:
+                raise Wrong(f'{path} is damaged: {bad[:3]}')
+            data = bytearray(db.serialize())
+        except sqlite3.DatabaseError as error:
+            raise Wrong(f'{path}: {error}')
+        finally:
+            db.close()
+    for start, end in ((18, 20), (24, 28), (40, 44), (92, 100)):
+        data[start:end] = bytes(end - start)
+    return hashlib.sha256(data).hexdigest()
 
 
 class World:
@@ -259,7 +270,8 @@ class World:
             if digest in self.digests.values():
                 continue
             saved = self.top / '.graft/logs/saved'
-            ids = [line.split()[1] for line in saved.read_text().splitlines()] if saved.exists() else []
+            lines = [line.split(' ', 2) for line in saved.read_text().splitlines()] if saved.exists() else []
+            ids = [id for _, id, name in lines if name == path]
             if not any(self.snapshot(id, path) == digest for id in reversed(ids)):
                 stash = self.ask('stash', 'list')
                 if not (stash and self.found_in_stash(path, digest)):
