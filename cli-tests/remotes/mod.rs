@@ -4,6 +4,7 @@ mod commands;
 #[cfg(debug_assertions)]
 mod crash;
 mod racing;
+mod upkeep;
 mod wrong;
 
 use std::path::{Path, PathBuf};

@@ -170,9 +170,9 @@ impl RepoError {
     /// Tells whether stored data is missing or damaged.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Store(e) => store_damage(e),
+            Self::Store(e) => e.is_damage(),
             Self::Read(ReadError::Missing(_) | ReadError::Object(_)) | Self::Object(_) => true,
-            Self::Read(ReadError::Store { source, .. }) => source.downcast_ref().is_some_and(store_damage),
+            Self::Read(ReadError::Store { source, .. }) => source.downcast_ref().is_some_and(StoreError::is_damage),
             _ => false,
         }
     }
@@ -190,11 +190,4 @@ impl From<RevError> for RepoError {
             other => Self::Rev(other),
         }
     }
-}
-
-fn store_damage(error: &StoreError) -> bool {
-    !matches!(
-        error,
-        StoreError::Io { .. } | StoreError::Lock(_) | StoreError::IndexBusy { .. } | StoreError::TooLarge { .. }
-    )
 }

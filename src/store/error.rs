@@ -125,6 +125,11 @@ impl StoreError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Tells whether stored data is missing or damaged.
+    pub fn is_damage(&self) -> bool {
+        !matches!(self, Self::Io { .. } | Self::Lock(_) | Self::IndexBusy { .. } | Self::TooLarge { .. })
+    }
+
     /// Says that a file is not what it should be.
     pub fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), what: what.into() }

@@ -13,13 +13,14 @@ use crate::cli::style::Theme;
 use crate::repo::RepoError;
 use crate::repo::fsck::{FsckOptions, FsckReport};
 use crate::repo::index::IndexError;
+use crate::store::remote::RemoteReport;
 
 /// Verify the repository.
 ///
 /// Reads everything that refs and reflogs lead to (commits, trees, snapshots, storage commits, pages) and checks every
 /// hash. Names what is damaged and what cannot be read because of it. Exits with 1 if anything is damaged.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  graft fsck\n  graft fsck --rebuild-index")]
+#[command(after_help = "Examples:\n  graft fsck\n  graft fsck --rebuild-index\n  graft fsck --remote origin")]
 pub struct Args {
     /// First make the store's index anew from the segments and packs, and the list of staged files from the last commit if
     /// it is damaged.
@@ -29,6 +30,31 @@ pub struct Args {
     /// Check objects and storage commits, but read no page.
     #[arg(long)]
     pub connectivity_only: bool,
+
+    /// Verify a remote instead: read all of it. The usual remote if none is named.
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with_all = ["rebuild_index", "connectivity_only"]
+    )]
+    pub remote: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RemoteAnswer<'a> {
+    ok: bool,
+    remote: &'a str,
+    refs: usize,
+    bundles: usize,
+    segments: usize,
+    objects: usize,
+    storage_commits: usize,
+    bytes: u64,
+    unneeded: usize,
+    unneeded_bytes: u64,
+    findings: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -61,6 +87,10 @@ struct Finding<'a> {
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
+    if let Some(name) = &args.remote {
+        let name = if name.is_empty() { repo.default_remote()? } else { super::remote::typed(name, &repo, ctx)? };
+        return remote(&name, &repo.verify_remote(&name)?, ctx);
+    }
     if args.rebuild_index && matches!(repo.index(), Err(RepoError::Index(IndexError::Damaged { .. }))) {
         repo.reset_index()?;
         ctx.say.note("The list of staged files was made anew from the last commit; add again what was staged.");
@@ -75,6 +105,51 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         ctx.say.note(totals(&report));
     }
     Ok(if report.findings.is_empty() { exit::DONE } else { exit::NO })
+}
+
+fn remote(name: &str, report: &RemoteReport, ctx: &mut Context) -> Outcome {
+    let ok = report.findings.is_empty();
+    if ctx.out.json {
+        let answer = RemoteAnswer {
+            ok,
+            remote: name,
+            refs: report.refs,
+            bundles: report.bundles,
+            segments: report.segments,
+            objects: report.objects,
+            storage_commits: report.commits,
+            bytes: report.bytes,
+            unneeded: report.unneeded.0,
+            unneeded_bytes: report.unneeded.1,
+            findings: &report.findings,
+        };
+        json::write(&mut ctx.out, "fsck-remote/1", &answer)?;
+        return Ok(if ok { exit::DONE } else { exit::NO });
+    }
+    let theme = &ctx.out.theme;
+    let damaged = format!("{}damaged{:#}", theme.error, theme.error);
+    for finding in &report.findings {
+        writeln!(ctx.out, "{damaged} {finding}")?;
+    }
+    ctx.say.note(format_args!(
+        "{}: {}, {}, {} in {} and {}; {}",
+        if ok { "all is well" } else { "damage was found" },
+        count(report.refs as u64, "ref"),
+        count(report.objects as u64, "object"),
+        count(report.commits as u64, "storage commit"),
+        count(report.bundles as u64, "bundle"),
+        count(report.segments as u64, "segment"),
+        bytes(report.bytes),
+    ));
+    if report.unneeded.0 > 0 {
+        let (n, size) = report.unneeded;
+        ctx.say.hint(format_args!(
+            "{} ({}) that nothing leads to: 'graft gc --remote {name}'",
+            count(n as u64, "object"),
+            bytes(size)
+        ));
+    }
+    Ok(if ok { exit::DONE } else { exit::NO })
 }
 
 fn answer(report: &FsckReport) -> Answer<'_> {

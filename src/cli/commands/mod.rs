@@ -21,6 +21,7 @@ pub mod export;
 pub mod fetch;
 pub mod for_each_ref;
 pub mod fsck;
+pub mod gc;
 pub mod help;
 pub mod init;
 pub mod log;
@@ -69,7 +70,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
-    ("Work with others", &["remote", "push", "fetch", "pull", "ls-remote"]),
+    ("Work with others", &["remote", "push", "fetch", "pull", "ls-remote", "gc"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -126,6 +127,7 @@ pub enum Command {
     Fetch(fetch::Args),
     Pull(pull::Args),
     LsRemote(ls_remote::Args),
+    Gc(gc::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
     Export(export::Args),
@@ -190,6 +192,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Fetch(args) => fetch::run(args, ctx),
         Command::Pull(args) => pull::run(args, ctx),
         Command::LsRemote(args) => ls_remote::run(args, ctx),
+        Command::Gc(args) => gc::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),
         Command::Export(args) => export::run(args, ctx),

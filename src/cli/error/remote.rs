@@ -83,6 +83,7 @@ pub fn sync(error: &SyncError) -> Option<String> {
              theirs with 'graft reset --hard {upstream}', or overwrite theirs with 'graft push --force-with-lease'"
         )),
         SyncError::NotEmpty(_) => text("name another folder, or empty that one"),
+        SyncError::EmptyRemote(_) => text("push to it first"),
         SyncError::Collecting(_) => text("try again in a moment"),
     }
 }

@@ -24,6 +24,7 @@ use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 pub use edit::ConfigFile;
 pub use key::Key;
+pub use value::parse_duration;
 
 /// Why the configuration could not be read, used or changed.
 #[derive(Debug, thiserror::Error)]

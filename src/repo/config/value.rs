@@ -72,7 +72,9 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "" | "ms" => 0.001,
         "s" | "sec" => 1.0,
         "m" | "min" => 60.0,
-        "h" => 3600.0,
+        "h" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 7.0 * 86_400.0,
         _ => return None,
     };
     Duration::try_from_secs_f64(number * seconds).ok()

@@ -13,7 +13,7 @@ use crate::repo::error::Result;
 use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
-use crate::repo::{Repository, walk};
+use crate::repo::{RepoError, Repository, walk};
 use crate::store::StoreError;
 use crate::store::remote::{Received, Receiver, Remote, RemoteError, Root, Traffic};
 
@@ -99,7 +99,18 @@ impl Repository {
         };
         let remote = self.open_remote(&named)?;
         let root = remote.existing_state()?.root;
-        self.fetch_from(options, &named, &remote, root)
+        let collections = root.collections;
+        match self.fetch_from(options, &named, &remote, root) {
+            Err(RepoError::Remote(error @ RemoteError::Missing { .. })) => {
+                // Somebody may have merged and removed what the root named a moment ago.
+                let root = remote.existing_state()?.root;
+                if root.collections == collections {
+                    return Err(error.into());
+                }
+                self.fetch_from(options, &named, &remote, root)
+            }
+            other => other,
+        }
     }
 
     /// As [`Repository::fetch`], from a remote whose root has been read already.

@@ -8,6 +8,7 @@ mod push;
 mod refspec;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use clone::{CloneOptions, Cloned, folder_for};
 pub use fetch::{FetchOptions, Fetched, RefFetch, Tags};
@@ -104,6 +105,9 @@ pub enum SyncError {
         /// The branch.
         branch: String,
     },
+    /// Nothing was ever pushed there.
+    #[error("{0} is empty")]
+    EmptyRemote(String),
     /// Objects were removed from the remote while the push was on its way, again and again.
     #[error("objects are being removed from {0} at this time")]
     Collecting(String),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::named::NamedRemote;
 use super::refspec::candidates;
 use super::{Refspec, SyncError};
-use crate::model::{ObjectId, ObjectKind, RefName, Snapshot};
+use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::error::Result;
 use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
@@ -248,7 +248,7 @@ impl Repository {
         }
         let known_ids: HashSet<ObjectId> = root.refs.iter().map(|r| r.id).collect();
         let (mut objects, mut commits, mut loose_trees) = (Vec::new(), Vec::new(), Vec::new());
-        let mut snapshots: Vec<Snapshot> = Vec::new();
+        let mut snapshots = Vec::new();
         for tip in tips {
             // Annotated tags, and what they lead to.
             let mut id = *tip;
@@ -260,7 +260,7 @@ impl Repository {
                 ObjectKind::Commit => commits.push(id),
                 ObjectKind::Tree => loose_trees.push(id),
                 ObjectKind::Snapshot => {
-                    snapshots.push(self.snapshot(&id)?);
+                    snapshots.push(id);
                     objects.push(id);
                 }
                 ObjectKind::Tag => {}
@@ -271,7 +271,7 @@ impl Repository {
         for id in &only.border {
             for entry in self.tree(&self.commit(id)?.tree)?.entries() {
                 if seen.insert(entry.snapshot) {
-                    known.push(self.snapshot(&entry.snapshot)?);
+                    known.push(entry.snapshot);
                 }
             }
         }
@@ -286,7 +286,7 @@ impl Repository {
             if trees.insert(tree) {
                 for entry in self.tree(&tree)?.entries() {
                     if seen.insert(entry.snapshot) {
-                        snapshots.push(self.snapshot(&entry.snapshot)?);
+                        snapshots.push(entry.snapshot);
                         objects.push(entry.snapshot);
                     }
                 }

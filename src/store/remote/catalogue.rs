@@ -81,8 +81,7 @@ impl Remote {
         let bytes = cbor::encode(&Catalogue { bundles });
         let hash = ByteArray::new(*blake3::hash(&bytes).as_bytes());
         let entry = CatalogueEntry { hash, bundles: count, level };
-        // What is there already under this name is the same.
-        self.backend().swap(&entry.key(), None, &bytes)?;
+        self.write_new(&entry.key(), &bytes)?;
         Ok(entry)
     }
 }

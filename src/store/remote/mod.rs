@@ -5,8 +5,10 @@
 mod backend;
 mod bundle;
 mod catalogue;
+mod check;
 mod closure;
 mod cloud;
+mod collect;
 mod credentials;
 mod directory;
 mod error;
@@ -22,10 +24,14 @@ mod url;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+pub mod faults;
+#[cfg(test)]
 #[path = "../../../cli-tests/servers.rs"]
 mod servers;
 
 pub use backend::{Backend, Found, Listed, Version, is_key};
+pub use check::RemoteReport;
+pub use collect::Collected;
 pub use credentials::RemoteEnv;
 pub use error::RemoteError;
 pub use place::{Remote, State};
@@ -41,6 +47,9 @@ use error::Result;
 pub fn open_backend(url: &RemoteUrl, env: &RemoteEnv) -> Result<Box<dyn Backend>> {
     Ok(match url.scheme {
         Scheme::Directory => Box::new(directory::Directory::open(url.path.as_ref())),
+        #[cfg(test)]
+        Scheme::Memory => Box::new(faults::Faulty::new(&url.bucket, memory::Memory::open(&url.bucket))),
+        #[cfg(not(test))]
         Scheme::Memory => Box::new(memory::Memory::open(&url.bucket)),
         Scheme::S3 | Scheme::Azure | Scheme::Google => Box::new(cloud::Cloud::open(url, env)?),
     })

@@ -108,6 +108,18 @@ impl Remote {
         Ok(self.backend.read(key)?.ok_or_else(missing)?.bytes)
     }
 
+    /// Writes an object under a name that stands for its content or that nobody else has.
+    pub(super) fn write_new(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        for _ in 0..ERRORS {
+            if self.backend.swap(key, None, bytes)? || self.backend.size(key)? == Some(bytes.len() as u64) {
+                return Ok(());
+            }
+            // Refused, and yet not there.
+            pause(ERRORS);
+        }
+        Err(RemoteError::Busy { url: self.url.clone(), tries: ERRORS })
+    }
+
     /// Replaces the root by what `edit` makes of it, and returns the new one.
     ///
     /// `edit` is called again on a newer root whenever somebody else came first; its error ends the matter.
@@ -192,5 +204,32 @@ mod tests {
         assert!(!remote.state().expect("an interrupted first push").exists());
         assert!(remote.backend().swap("holiday.jpg", None, b"jpg").expect("written"));
         assert!(matches!(remote.state(), Err(RemoteError::NotARemote { example, .. }) if example == "holiday.jpg"));
+    }
+
+    #[test]
+    fn the_root_stays_small_and_keeps_every_bundle() {
+        use crate::model::gid::PackId;
+        use crate::store::remote::BundleEntry;
+        let remote = memory("place-many");
+        let entry = |n: u32| BundleEntry {
+            id: PackId::new(u64::from(n), [1; 9]),
+            len: u64::from(n),
+            tail: 1,
+            hash: serde_bytes::ByteArray::new([n as u8; 32]),
+        };
+        for n in 0..2000 {
+            let state = remote.state().expect("readable");
+            remote
+                .update::<RemoteError>(state, &mut |root| {
+                    root.bundles.push(entry(n));
+                    Ok(())
+                })
+                .expect("heard");
+        }
+        let root = remote.state().expect("readable").root;
+        assert!(root.encode().len() < 16 << 10, "{} bytes", root.encode().len());
+        assert!(root.catalogues.len() < 32, "{}", root.catalogues.len());
+        let all = remote.all_bundles(&root).expect("readable");
+        assert!(all.iter().map(|b| b.len).eq(0..2000), "all of them, in order");
     }
 }

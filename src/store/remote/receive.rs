@@ -15,6 +15,7 @@ use super::place::Remote;
 use super::root::{BundleEntry, Root};
 use super::send::is_map;
 use crate::model::gid::PackId;
+use crate::model::object::ObjectError;
 use crate::model::page_map::{MapChunk, Origin, PageMap};
 use crate::model::{
     Commit, CommitHash, LogId, Lsn, ObjectId, ObjectKind, RawObject, SegmentId, Snapshot, Tag, Tree, cbor,
@@ -184,6 +185,19 @@ impl<'a> Receiver<'a> {
         self.pack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the objects that an object names.
+    pub(super) fn named_by(raw: &RawObject) -> Result<Vec<ObjectId>, ObjectError> {
+        Ok(match raw.kind() {
+            ObjectKind::Commit => {
+                let commit: Commit = raw.decode()?;
+                commit.parents.into_iter().chain([commit.tree]).collect()
+            }
+            ObjectKind::Tree => raw.decode::<Tree>()?.entries().iter().map(|entry| entry.snapshot).collect(),
+            ObjectKind::Tag => vec![raw.decode::<Tag>()?.target],
+            ObjectKind::Snapshot => Vec::new(),
+        })
+    }
+
     /// Looks into objects and all that they name, and returns those that are neither here nor among what came.
     fn walk(&mut self, mut open: Vec<ObjectId>) -> Result<Vec<ObjectId>> {
         let mut missing = Vec::new();
@@ -199,19 +213,9 @@ impl<'a> Receiver<'a> {
             }
             self.walked.insert(id);
             let raw = self.object(&id)?;
-            let odd = |e: crate::model::object::ObjectError| StoreError::Object(e);
-            match raw.kind() {
-                ObjectKind::Commit => {
-                    let commit: Commit = raw.decode().map_err(odd)?;
-                    open.push(commit.tree);
-                    open.extend(commit.parents);
-                }
-                ObjectKind::Tree => {
-                    let tree: Tree = raw.decode().map_err(odd)?;
-                    open.extend(tree.entries().iter().map(|entry| entry.snapshot));
-                }
-                ObjectKind::Tag => open.push(raw.decode::<Tag>().map_err(odd)?.target),
-                ObjectKind::Snapshot => self.snapshots.push(id),
+            open.extend(Self::named_by(&raw).map_err(StoreError::Object)?);
+            if raw.kind() == ObjectKind::Snapshot {
+                self.snapshots.push(id);
             }
         }
         Ok(missing)

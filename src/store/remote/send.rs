@@ -57,14 +57,17 @@ pub struct Sent {
 
 impl Parcel {
     /// Gathers what has to be sent along with `objects`, to somebody who can read the snapshots in `known`.
-    pub fn gather(store: &Store, objects: Vec<ObjectId>, snapshots: &[Snapshot], known: &[Snapshot]) -> Result<Self> {
+    pub fn gather(store: &Store, objects: Vec<ObjectId>, snapshots: &[ObjectId], known: &[ObjectId]) -> Result<Self> {
+        let read = |id: &ObjectId| -> Result<Snapshot> {
+            Ok(store.object(id)?.decode().map_err(crate::store::StoreError::Object)?)
+        };
         let mut there = Known::default();
-        for snapshot in known {
-            there.add(store, snapshot)?;
+        for id in known {
+            there.add(store, &read(id)?)?;
         }
         let mut needs = Needs::default();
-        for snapshot in snapshots {
-            there.require(store, snapshot, &mut needs)?;
+        for id in snapshots {
+            there.require(store, &read(id)?, &mut needs)?;
         }
         let mut by_segment: BTreeMap<SegmentId, Vec<LogEntry>> = BTreeMap::new();
         for origin in &needs.commits {
@@ -96,6 +99,11 @@ impl Parcel {
         parcel.whole.iter_mut().for_each(|segment| segment.commits.sort());
         parcel.maps = needs.maps.into_iter().filter(|id| !maps_sent.contains(id)).collect();
         Ok(parcel)
+    }
+
+    /// Returns the keys of the segments that go as they are.
+    pub(super) fn kept_segments(&self) -> Vec<String> {
+        self.whole.iter().map(SegmentEntry::key).collect()
     }
 
     /// Tells whether there is nothing to send.
@@ -158,8 +166,7 @@ impl Remote {
             let full = std::mem::replace(bundle, BundleWriter::new());
             let (bytes, entry) = full.finish()?;
             if !dry {
-                // Under this name nobody else writes: if it is there, a request was heard twice.
-                self.backend().swap(&entry.key(), None, &bytes)?;
+                self.write_new(&entry.key(), &bytes)?;
                 passed(entry.len);
             }
             sent.bytes += entry.len;

@@ -1,5 +1,7 @@
 //! Pushing and fetching between repositories over a remote in memory.
 
+mod faults;
+
 use std::fs;
 use std::path::Path;
 
