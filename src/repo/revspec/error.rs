@@ -144,6 +144,14 @@ pub enum RevError {
     /// A branch has no upstream.
     #[error("no upstream is configured for the branch '{0}'")]
     NoUpstream(String),
+    /// A branch would not be pushed to its upstream.
+    #[error("the branch '{branch}' is not pushed to its upstream '{}': the names differ, or it is no branch of a remote", upstream.short())]
+    NoPush {
+        /// The branch.
+        branch: String,
+        /// Its upstream.
+        upstream: RefName,
+    },
     /// The upstream of a branch was never fetched.
     #[error("the upstream '{}' of the branch '{branch}' does not exist", upstream.short())]
     UpstreamGone {

@@ -1,7 +1,7 @@
 //! Names of refs: where they are looked for, what upstream they have, and how short they may be written.
 
 use super::abbrev::described;
-use super::parse::{Base, Name};
+use super::parse::{Base, Follows, Name};
 use super::{Resolver, RevError, RevWarning, Wanted};
 use crate::model::{ObjectId, RefName};
 use crate::repo::objects::ReadError;
@@ -38,7 +38,7 @@ impl Resolver<'_> {
     pub(super) fn name(&self, text: &str, name: &Name, wanted: Wanted) -> Result<ObjectId, RevError> {
         let typed = self.typed(name)?;
         if let Ok(id) = ObjectId::from_hex(&typed.to_ascii_lowercase())
-            && !name.upstream
+            && name.follows.is_none()
         {
             return Ok(id);
         }
@@ -76,8 +76,8 @@ impl Resolver<'_> {
     /// Finds the ref that a name means.
     pub(super) fn find(&self, name: &Name) -> Result<Option<Found>, RevError> {
         let typed = self.typed(name)?;
-        if name.upstream {
-            return self.upstream(&typed).map(Some);
+        if let Some(follows) = name.follows {
+            return self.followed(&typed, follows).map(Some);
         }
         let mut found: Option<Found> = None;
         for full in full_names(&typed) {
@@ -91,7 +91,7 @@ impl Resolver<'_> {
         Ok(found)
     }
 
-    fn upstream(&self, branch: &str) -> Result<Found, RevError> {
+    fn followed(&self, branch: &str, follows: Follows) -> Result<Found, RevError> {
         let branch = match branch {
             "" | "HEAD" => match self.refs.head()? {
                 Head::Branch(name) => name.as_branch().ok_or(RevError::Detached)?.to_owned(),
@@ -103,6 +103,9 @@ impl Resolver<'_> {
             let exists = RefName::branch(&branch).ok().map(|name| self.refs.resolve(&name)).transpose()?.flatten();
             return Err(if exists.is_some() { RevError::NoUpstream(branch) } else { RevError::NoBranch(branch) });
         };
+        if follows == Follows::Push && self.push_of(&branch).as_ref() != Some(&upstream) {
+            return Err(RevError::NoPush { branch, upstream });
+        }
         match self.refs.follow(&upstream)? {
             (last, Some(id)) => Ok(Found { last, id, is_ambiguous: false }),
             (_, None) => Err(RevError::UpstreamGone { branch, upstream }),
@@ -120,6 +123,15 @@ impl Resolver<'_> {
             _ => return None,
         };
         RefName::new(&name).ok()
+    }
+
+    /// Returns the ref that stands here for what a branch is pushed to: its upstream, if that is a branch of a remote and has
+    /// the same name.
+    pub fn push_of(&self, branch: &str) -> Option<RefName> {
+        let remote = self.config.get(&format!("branch.{branch}.remote")).filter(|e| e.value != ".")?;
+        let merge = self.config.get(&format!("branch.{branch}.merge"))?;
+        let same = merge.value.strip_prefix("refs/heads/") == Some(branch) && !remote.value.is_empty();
+        self.upstream_of(branch).filter(|_| same)
     }
 
     /// Returns the full name of the ref that a revision is the name of, symbolic refs followed; `None` if it is not just

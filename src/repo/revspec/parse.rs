@@ -59,8 +59,17 @@ pub struct Step {
 pub struct Name {
     /// Where it starts.
     pub base: Base,
-    /// Whether `@{upstream}` or `@{u}` follows.
-    pub upstream: bool,
+    /// Whether `@{upstream}`, `@{u}` or `@{push}` follows.
+    pub follows: Option<Follows>,
+}
+
+/// What a branch has on a remote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// What it follows.
+    Upstream,
+    /// Where it is pushed to.
+    Push,
 }
 
 /// The beginning of a name.
@@ -179,7 +188,7 @@ fn named(text: &str) -> Expr {
         && let what = &inner[at + 2..]
         && !what.is_empty()
         && !what.starts_with('-')
-        && !is_upstream(what)
+        && follows(what).is_none()
     {
         return Expr::Reflog(name(&text[..at]), moment(what));
     }
@@ -198,12 +207,17 @@ fn moment(text: &str) -> At {
     }
 }
 
-fn is_upstream(what: &str) -> bool {
-    what.eq_ignore_ascii_case("u") || what.eq_ignore_ascii_case("upstream")
+fn follows(what: &str) -> Option<Follows> {
+    match what.to_ascii_lowercase().as_str() {
+        "u" | "upstream" => Some(Follows::Upstream),
+        "push" => Some(Follows::Push),
+        _ => None,
+    }
 }
 
 fn name(text: &str) -> Name {
-    let marked = text.strip_suffix('}').and_then(|t| t.rsplit_once("@{")).filter(|(_, what)| is_upstream(what));
+    let split = text.strip_suffix('}').and_then(|t| t.rsplit_once("@{"));
+    let marked = split.and_then(|(base, what)| Some((base, follows(what)?)));
     let base = marked.map_or(text, |(base, _)| base);
     let previous = base.strip_prefix("@{-").and_then(|t| t.strip_suffix('}')).and_then(|n| n.parse().ok());
     let base = match previous {
@@ -211,7 +225,7 @@ fn name(text: &str) -> Name {
         _ if base == "@" => Base::Plain("HEAD".to_owned()),
         _ => Base::Plain(base.to_owned()),
     };
-    Name { base, upstream: marked.is_some() }
+    Name { base, follows: marked.map(|(_, follows)| follows) }
 }
 
 #[cfg(test)]
@@ -219,7 +233,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Name {
-        Name { base: Base::Plain(text.to_owned()), upstream: false }
+        Name { base: Base::Plain(text.to_owned()), follows: None }
     }
 
     #[test]
@@ -240,9 +254,10 @@ mod tests {
         assert_eq!(expr("@@{3}"), Expr::Reflog(plain("HEAD"), At::Back(3)));
         assert_eq!(expr("m@{1700000000}"), Expr::Reflog(plain("m"), At::Second(1_700_000_000)));
         assert_eq!(expr("m@{2 days ago}"), Expr::Reflog(plain("m"), At::Date("2 days ago".into())));
-        let previous = Name { base: Base::Previous(2), upstream: true };
+        let previous = Name { base: Base::Previous(2), follows: Some(Follows::Upstream) };
         assert_eq!(expr("@{-2}@{U}@{0}"), Expr::Reflog(previous, At::Back(0)));
-        assert_eq!(expr("a@b@{upstream}"), Expr::Name(Name { upstream: true, ..plain("a@b") }));
+        assert_eq!(expr("a@b@{upstream}"), Expr::Name(Name { follows: Some(Follows::Upstream), ..plain("a@b") }));
+        assert_eq!(expr("@{Push}"), Expr::Name(Name { follows: Some(Follows::Push), ..plain("") }));
         assert_eq!(expr("@{}"), Expr::Name(plain("@{}")));
         assert!(matches!(parse("a^{commmit}"), Err(RevError::Malformed { .. })));
         assert!(matches!(parse("a~9999999999"), Err(RevError::Malformed { .. })));

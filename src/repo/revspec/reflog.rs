@@ -47,9 +47,9 @@ impl Resolver<'_> {
     /// Finds the ref whose log is meant, and its present value. Without a name it is the branch that HEAD is on.
     fn log_of(&self, text: &str, name: &Name) -> Result<(RefName, ObjectId), RevError> {
         let is_current = name.base == Base::Plain(String::new());
-        if is_current || name.upstream {
-            let head = Name { base: Base::Plain("HEAD".to_owned()), upstream: false };
-            let found = self.find(if name.upstream { name } else { &head })?;
+        if is_current || name.follows.is_some() {
+            let head = Name { base: Base::Plain("HEAD".to_owned()), follows: None };
+            let found = self.find(if name.follows.is_some() { name } else { &head })?;
             return found.map(|f| (f.last, f.id)).ok_or_else(|| self.unknown(text, "HEAD"));
         }
         let typed = self.typed(name)?;
