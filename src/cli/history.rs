@@ -161,7 +161,11 @@ impl<'r> Writer<'r> {
             only,
             refs: if wants_refs { refs_by_commit(repo)? } else { HashMap::new() },
             // A pattern names refs itself where it wants them.
-            decorate: if matches!(format, Format::Pattern(..)) { Decorate::Short } else { decorate },
+            // A pattern asks for them itself.
+            decorate: match format {
+                Format::Pattern(..) if decorate != Decorate::Full => Decorate::Short,
+                _ => decorate,
+            },
             head: match repo.refs().head().map_err(RepoError::from)? {
                 Head::Branch(name) => Some(name),
                 Head::Detached(_) => None,

@@ -41,6 +41,8 @@ pub struct ListArgs {
     pub ignore_case: bool,
 
     /// What to write of each, as in '%(refname:short) %(objectname:short) %(subject)'.
+    ///
+    /// Fields are Git's, and so are '%(if)…%(then)…%(else)…%(end)', '%(align:20)…%(end)' and '%(color:red)'.
     #[arg(long, value_name = "FORMAT", value_parser = RefFormat::parse)]
     pub format: Option<RefFormat>,
 }

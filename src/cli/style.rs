@@ -94,6 +94,11 @@ impl Theme {
         }
     }
 
+    /// Tells whether there are colours.
+    pub fn is_colored(&self) -> bool {
+        self.heading != Style::new()
+    }
+
     /// Returns the colours if `colored`.
     pub fn new(colored: bool) -> Self {
         if colored { Self::colored() } else { Self::plain() }

@@ -278,7 +278,8 @@ fn list(args: &Args, repo: &Repository, ctx: &mut Context) -> Outcome {
     let cwd = ctx.cwd.clone();
     let resolver = repo.resolver(&cwd);
     let head = repo.refs().head().map_err(RepoError::from)?;
-    let scope = Scope { repo, revs: &resolver, head: repo.current_branch()?, now };
+    let colored = ctx.out.theme.is_colored();
+    let scope = Scope { repo, revs: &resolver, head: repo.current_branch()?, now, colored };
     let wide = refs.iter().map(|r| shown(r, args).chars().count()).max().unwrap_or(0);
     if let Head::Detached(id) = &head
         && !ctx.out.json

@@ -55,7 +55,8 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     }
     let cwd = ctx.cwd.clone();
     let resolver = repo.resolver(&cwd);
-    let scope = Scope { repo: &repo, revs: &resolver, head: repo.current_branch()?, now: ctx.now() };
+    let colored = ctx.out.theme.is_colored();
+    let scope = Scope { repo: &repo, revs: &resolver, head: repo.current_branch()?, now: ctx.now(), colored };
     let usual = RefFormat::parse("%(objectname) %(objecttype)\t%(refname)").expect("a valid format");
     let format = args.which.format.as_ref().unwrap_or(&usual);
     for one in refs.iter().take(args.count.unwrap_or(usize::MAX)) {

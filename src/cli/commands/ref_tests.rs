@@ -137,6 +137,20 @@ fn branches() {
         branch --format %(committerdate)|%(committerdate:iso)|%(creatordate:raw)|%(author)|%(taggername)|%(symref)|%(*subject)
         branch --format %(refname:lstrip=2)|%(refname:rstrip=-1)|%(refname:lstrip=-1)|%%|%41
         branch --format %(nonsense)
+        branch --format %(if)%(HEAD)%(then)here%(else)there%(end)·%(refname:short)
+        branch --format %(if)%(upstream)%(then)%(upstream:short)·%(if:equals=[gone])%(upstream:track)%(then)gone%(end)%(end)|
+        branch --format %(if:notequals=dev)%(refname:short)%(then)not·dev%(else)%(align:8,right)dev%(end)|%(end)
+        branch --format %(align:30)%(refname)%(end)%(align:width=12,middle)%(refname:short)%(end)|
+        branch --format %(align:3)%(refname)%(end)|%(align:left,20)%(align:10,right)x%(end)y%(end)|
+        branch --format %(color:red)%(refname:short)%(color:reset)
+        branch --format %(if)x%(end)
+        branch --format %(then)x
+        branch --format %(if)x%(then)y
+        branch --format %(else)
+        branch --format %(end)
+        branch --format %(align)x%(end)
+        branch --format %(color:nope)
+        branch --format %(refname:short)·%(push)|%(push:short)|%(push:track)
         branch dev
         branch bad..name
         branch nope nope~1
@@ -211,6 +225,8 @@ fn tags() {
         for-each-ref refs/tags/v*0
         for-each-ref --no-merged main
         for-each-ref nope
+        for-each-ref --format %(refname:short)%(if)%(*objecttype)%(then)·->·%(*subject)%(end)
+        for-each-ref --format=%(if:equals=tag)%(objecttype)%(then)%(align:10)%(tag)%(end)%(else)-%(end)|
         tag -d v3
         describe --tags
         describe --tags --long dev main main~1

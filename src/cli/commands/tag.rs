@@ -168,7 +168,8 @@ fn list(args: &Args, repo: &Repository, ctx: &mut Context) -> Outcome {
     ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
     let cwd = ctx.cwd.clone();
     let resolver = repo.resolver(&cwd);
-    let scope = Scope { repo, revs: &resolver, head: repo.current_branch()?, now: ctx.now() };
+    let colored = ctx.out.theme.is_colored();
+    let scope = Scope { repo, revs: &resolver, head: repo.current_branch()?, now: ctx.now(), colored };
     for one in &refs {
         if ctx.out.json {
             let kind = repo.kind(&one.id).map_err(RepoError::from)?;

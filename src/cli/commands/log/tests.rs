@@ -63,6 +63,16 @@ impl Both {
         Self { git, dir, ids }
     }
 
+    /// Runs a command that is no `log`.
+    fn ours(&self, args: &[&str]) {
+        let argv = [&["graft"], args].concat();
+        let parsed = args::parse(argv.iter().map(OsString::from).collect(), When::Never).expect("a right line");
+        let mut ctx = Context::new(Globals::default()).expect("context");
+        ctx.cwd = self.dir.path().to_owned();
+        ctx.out = Output::memory();
+        commands::run(parsed.command, &mut ctx).expect("done");
+    }
+
     /// Returns our output, and Git's with our ids; without blanks at the ends of lines.
     fn outputs(&self, args: &[&str]) -> (String, String) {
         let argv = [&["graft", "log"], args].concat();
@@ -172,4 +182,49 @@ fn graphs_are_gits() {
         both.agree(&["--graph", "--oneline", "--first-parent"]);
         both.agree(&["--graph", "--oneline", "--author=Ada"]);
     }
+}
+
+#[test]
+fn decorations_are_gits() {
+    let refs = [
+        ("refs/heads/main", 'b'),
+        ("refs/heads/zeta", 'b'),
+        ("refs/heads/alpha", 'b'),
+        ("refs/tags/v2", 'b'),
+        ("refs/tags/v1", 'b'),
+        ("refs/tags/old", 'r'),
+        ("refs/remotes/o/main", 'b'),
+        ("refs/remotes/o/x", 'a'),
+        ("refs/heads/v1", 'a'),
+        ("refs/stash", 'a'),
+        ("refs/odd/one", 'a'),
+        ("refs/notes/commits", 'r'),
+    ];
+    let both = Both::new(&["r:", "a:r", "b:a"], &refs);
+    let point = |name: &str, to: &str| {
+        both.git.run(&["symbolic-ref", name, to]);
+        both.ours(&["symbolic-ref", name, to]);
+    };
+    point("refs/remotes/o/HEAD", "refs/remotes/o/main");
+    point("refs/heads/link", "refs/heads/zeta");
+    let check = || {
+        for line in [
+            "--oneline --decorate",
+            "--oneline --decorate=short",
+            "--oneline --decorate=full",
+            "--oneline --decorate=no",
+            "--oneline --no-decorate",
+            "--format=%d|%D",
+            "--decorate",
+            "--decorate=full --format=%d",
+            "--format=%h%d --all",
+        ] {
+            both.agree(&line.split(' ').collect::<Vec<_>>());
+        }
+    };
+    check();
+    // HEAD on no branch.
+    both.git.run(&["update-ref", "--no-deref", "HEAD", "main"]);
+    both.ours(&["update-ref", "--no-deref", "HEAD", "main"]);
+    check();
 }

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use super::date::DateFormat;
 use crate::cli::style::Theme;
 use crate::model::{Commit, ObjectId, RefName, Signature};
-pub use pattern::Pattern;
+pub use pattern::{Pattern, style as color_words};
 
 /// How to write a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,26 +71,28 @@ pub enum Decoration {
     Remote(String),
     /// A branch.
     Branch(String),
-    /// Any other ref, in full.
+    /// The stash, in full.
     Other(String),
 }
 
 impl Decoration {
-    /// Turns refs into decorations, `HEAD` first; `head` is what `HEAD` stands for. With `full`, names keep their folders.
+    /// Turns refs into decorations: `HEAD` first, the others in reverse order of their names, as in Git, which shows only
+    /// branches, tags, branches of remotes and the stash. `head` is what `HEAD` stands for. With `full`, names keep their folders.
     pub fn list(refs: &[RefName], head: Option<&RefName>, full: bool) -> Vec<Self> {
-        let mut list: Vec<Self> = refs.iter().map(|name| Self::of(name, head, full)).collect();
+        let is_shown = |name: &&RefName| {
+            let name = name.as_str();
+            let folders = ["refs/heads/", "refs/tags/", "refs/remotes/"];
+            ["HEAD", "refs/stash"].contains(&name) || folders.iter().any(|folder| name.starts_with(folder))
+        };
+        let mut refs: Vec<&RefName> = refs.iter().filter(is_shown).collect();
+        refs.sort_by(|a, b| b.cmp(a));
+        let mut list: Vec<Self> = refs.into_iter().map(|name| Self::of(name, head, full)).collect();
         let on_branch = list.iter().any(|d| matches!(d, Self::Head(None))) && head.is_some();
         if on_branch {
             // "HEAD -> main" says both.
             list.retain(|d| *d != Self::Head(None));
         }
-        list.sort_by_key(|d| match d {
-            Self::Head(_) => 0,
-            Self::Tag(_) => 1,
-            Self::Remote(_) => 2,
-            Self::Branch(_) => 3,
-            Self::Other(_) => 4,
-        });
+        list.sort_by_key(|d| !matches!(d, Self::Head(_)));
         list
     }
 
@@ -323,13 +325,21 @@ pub(crate) mod tests {
 
     #[test]
     fn head_and_its_branch_are_one_decoration() {
-        let names = ["HEAD", "refs/heads/main", "refs/heads/old", "refs/tags/v1", "refs/remotes/origin/main", "refs/x"];
+        let names = [
+            "HEAD",
+            "refs/heads/main",
+            "refs/heads/old",
+            "refs/tags/v1",
+            "refs/remotes/origin/main",
+            "refs/stash",
+            "refs/x",
+        ];
         let refs: Vec<RefName> = names.iter().map(|n| RefName::new(n).expect("valid")).collect();
         let text = |head| {
             let list = Decoration::list(&refs, head, false);
             list.iter().map(|d| d.text(&Theme::plain())).collect::<Vec<_>>().join(", ")
         };
-        assert_eq!(text(Some(&refs[1])), "HEAD -> main, tag: v1, origin/main, old, refs/x");
-        assert_eq!(text(None), "HEAD, tag: v1, origin/main, main, old, refs/x");
+        assert_eq!(text(Some(&refs[1])), "HEAD -> main, tag: v1, refs/stash, origin/main, old");
+        assert_eq!(text(None), "HEAD, tag: v1, refs/stash, origin/main, old, main");
     }
 }

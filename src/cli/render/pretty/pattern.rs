@@ -311,8 +311,8 @@ fn ink(color: AnsiColor) -> Style {
     Style::new().fg_color(Some(Color::Ansi(color)))
 }
 
-/// Parses Git's colour words: attributes, then foreground and background.
-fn style(words: &str) -> Option<Style> {
+/// Reads Git's colour words: attributes, then foreground and background.
+pub fn style(words: &str) -> Option<Style> {
     let mut style = Style::new();
     let mut foreground = true;
     for word in words.split_whitespace() {

@@ -1,5 +1,9 @@
 //! `--format` of lists of refs: `%(refname:short) %(objectname) %(subject)`; the fields are Git's.
 
+mod blocks;
+
+use blocks::{Builder, Piece};
+
 use super::render::date::DateFormat;
 use super::render::pretty::{body, subject};
 use crate::model::{ObjectId, ObjectKind, RefName, Signature};
@@ -9,28 +13,23 @@ use crate::repo::revspec::Resolver;
 use crate::repo::{RepoError, Repository, walk};
 
 /// A format, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RefFormat(Vec<Piece>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Field(Field),
-}
 
 /// `%(name:option)`, or `%(*name)` for what a tag leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Field {
+pub struct Field {
     target: bool,
     name: String,
     option: Option<String>,
 }
 
 /// The names of fields.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 31] = [
     "refname",
     "symref",
     "upstream",
+    "push",
     "HEAD",
     "objectname",
     "objecttype",
@@ -70,22 +69,24 @@ pub struct Scope<'a> {
     pub head: Option<RefName>,
     /// The time now.
     pub now: jiff::Zoned,
+    /// Colours are wanted.
+    pub colored: bool,
 }
 
 impl RefFormat {
     /// Parses a format; fails with what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (mut pieces, mut plain) = (Vec::new(), String::new());
+        let (mut pieces, mut plain) = (Builder::new(), String::new());
         let mut rest = text;
         while let Some(at) = rest.find('%') {
             plain += &rest[..at];
             let after = &rest[at + 1..];
             if let Some(inner) = after.strip_prefix('(') {
-                let (field, tail) = inner.split_once(')').ok_or_else(|| format!("'%({inner}' has no ')'"))?;
+                let (code, tail) = inner.split_once(')').ok_or_else(|| format!("'%({inner}' has no ')'"))?;
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Field(Field::parse(field)?));
+                pieces.code(code)?;
                 rest = tail;
             } else if let Some(tail) = after.strip_prefix('%') {
                 plain.push('%');
@@ -102,17 +103,14 @@ impl RefFormat {
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
         }
-        Ok(Self(pieces))
+        Ok(Self(pieces.finish()?))
     }
 
     /// Writes one ref.
     pub fn render(&self, one: &Ref, scope: &Scope<'_>) -> Result<String, RepoError> {
-        let mut line = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => line += text,
-                Piece::Field(field) => line += &field.value(one, scope)?,
-            }
+        let mut line = blocks::render(&self.0, one, scope)?;
+        if scope.colored && blocks::leaves_color(&self.0) {
+            line += &anstyle::Reset.to_string();
         }
         Ok(line)
     }
@@ -134,7 +132,8 @@ impl Field {
             "refname" => return self.ref_name(Some(&one.name), scope),
             "symref" => return self.ref_name(one.symbolic.as_ref(), scope),
             "HEAD" => return Ok(if scope.head.as_ref() == Some(&one.name) { "*" } else { " " }.to_owned()),
-            "upstream" => return self.upstream(one, scope),
+            "upstream" => return self.tracking(one, scope, &|branch| scope.revs.upstream_of(branch)),
+            "push" => return self.tracking(one, scope, &|branch| scope.revs.push_of(branch)),
             _ => {}
         }
         let id = match (self.target, scope.repo.kind(&one.id)?) {
@@ -248,8 +247,14 @@ impl Field {
         })
     }
 
-    fn upstream(&self, one: &Ref, scope: &Scope<'_>) -> Result<String, RepoError> {
-        let Some(upstream) = one.name.as_branch().and_then(|branch| scope.revs.upstream_of(branch)) else {
+    /// Answers `upstream` and `push`, whose ref `of` gives.
+    fn tracking(
+        &self,
+        one: &Ref,
+        scope: &Scope<'_>,
+        of: &dyn Fn(&str) -> Option<RefName>,
+    ) -> Result<String, RepoError> {
+        let Some(upstream) = one.name.as_branch().and_then(of) else {
             return Ok(String::new());
         };
         let Some(option) = self.option.as_deref().filter(|o| o.starts_with("track")) else {
@@ -321,6 +326,11 @@ mod tests {
         assert_eq!(format.0, pieces);
         assert!(RefFormat::parse("%(nonsense)").is_err());
         assert!(RefFormat::parse("%(refname").is_err());
+        for wrong in
+            ["%(if)x%(end)", "%(then)", "%(if)x%(then)", "%(else)", "%(align)x%(end)", "%(align:5)x", "%(color:no)"]
+        {
+            assert!(RefFormat::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
