@@ -28,4 +28,5 @@ mod row_diff;
 mod servers;
 mod sql;
 mod tree;
+mod volume;
 mod walk;

@@ -1,5 +1,6 @@
 //! `graft sql`: the shell, revisions as databases, and the tables and pragmas about the history.
 
+mod pragmas;
 mod revisions;
 mod shell;
 mod tables;

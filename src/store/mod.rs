@@ -50,6 +50,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod volumes;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -63,11 +64,12 @@ pub use append::{MAX_LISTED, NewState, Transaction};
 pub use entries::{Placement, VolumeRecord};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingest, Ingested, Purpose, SamePage1};
-pub use inspect::SegmentInfo;
+pub use inspect::{LoggedCommit, SegmentInfo, StorageLog};
 pub use open_snapshot::{LoadedCommit, OpenSnapshot, read_page};
 pub use page_diff::differing_pages;
 pub use shelf::OnWait;
 pub use verify::{Finding, Verified};
+pub use volumes::{PageRuns, VolumeError, VolumeState, page_run};
 
 use crate::model::page_map::{MapChunk, Origin, PageMap};
 use crate::model::{

@@ -9,6 +9,8 @@ use crate::model::gid::PackId;
 pub const SEGMENTS: &str = "segments";
 /// The folder of packs.
 pub const PACKS: &str = "packs";
+/// The folder of volumes that are no files of a worktree.
+pub const VOLUMES: &str = "volumes";
 /// The folder of unfinished files.
 pub const TMP: &str = "tmp";
 

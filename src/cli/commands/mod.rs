@@ -54,6 +54,7 @@ pub mod symbolic_ref;
 pub mod tag;
 pub mod undo;
 pub mod update_ref;
+pub mod volume;
 
 use clap::Subcommand;
 
@@ -90,6 +91,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "cat-file",
             "fsck",
             "difftool-helper",
+            "volume",
         ],
     ),
     ("Get help", &["help", "completions"]),
@@ -144,6 +146,7 @@ pub enum Command {
     UpdateRef(update_ref::Args),
     SymbolicRef(symbolic_ref::Args),
     CatFile(cat_file::Args),
+    Volume(volume::Args),
     Config(config::Args),
     Fsck(fsck::Args),
     Demo(demo::Args),
@@ -199,6 +202,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::LsTree(args) => ls_tree::run(args, ctx),
         Command::RevParse(args) => rev_parse::run(args, ctx),
         Command::CatFile(args) => cat_file::run(args, ctx),
+        Command::Volume(args) => volume::run(args, ctx),
         Command::Config(args) => config::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
         Command::Demo(args) => demo::run(args, ctx),

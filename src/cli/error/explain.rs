@@ -28,8 +28,8 @@ use crate::repo::tag::TagError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
-use crate::store::StoreError;
 use crate::store::remote::RemoteError;
+use crate::store::{StoreError, VolumeError};
 use crate::util::lock::LockError;
 
 const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
@@ -47,6 +47,24 @@ impl From<RepoError> for Failure {
         }
         let failure = described(&error).exit(code(&error));
         match repo(&error) {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+impl From<VolumeError> for Failure {
+    fn from(error: VolumeError) -> Self {
+        let failure = described(&error);
+        let help = match &error {
+            VolumeError::Store(e) => store(e),
+            VolumeError::NotFound(_) => Some("'graft volume list' lists them"),
+            VolumeError::Ambiguous { .. } => Some("give more of the id"),
+            VolumeError::Taken(_) => Some("-f moves it"),
+            VolumeError::Moved(_) => Some("read it again, then write"),
+            VolumeError::Name(_) | VolumeError::TooLarge => None,
+        };
+        match help {
             Some(help) => failure.help(help),
             None => failure,
         }

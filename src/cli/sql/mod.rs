@@ -11,6 +11,7 @@ mod import;
 mod long;
 pub mod mode;
 pub mod place;
+mod pragma;
 mod prompt;
 mod report;
 mod status;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pragma::GraftPragmas;
 use super::status::Status;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
@@ -105,7 +106,11 @@ impl Place {
                 Target::Revision { path, rev, read_only: self.read_only }
             }
         };
-        let session = Session::open(target, self.busy).map_err(|e| self.cannot_open(e))?;
+        let mut session = Session::open(target, self.busy).map_err(|e| self.cannot_open(e))?;
+        if let Some(repo) = &self.repo {
+            let path = self.file.as_ref().and_then(|file| repo_path(repo.top(), &self.cwd, file).ok());
+            session.set_pragmas(Box::new(GraftPragmas::new(repo, &self.cwd, path, self.rev.clone())));
+        }
         for function in self.functions() {
             session.add_function(function).map_err(|e| self.cannot_open(e))?;
         }

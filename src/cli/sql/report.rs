@@ -56,6 +56,9 @@ fn sentence(error: &SqlError) -> String {
 }
 
 fn help(shell: &Shell<'_>, error: &SqlError) -> Option<String> {
+    if error.help.is_some() {
+        return error.help.clone();
+    }
     if error.read_only {
         return Some(shell.place.write_help());
     }

@@ -27,6 +27,8 @@ pub struct SqlError {
     pub offset: Option<usize>,
     /// What lies behind it: pages that cannot be read, a revision that names nothing.
     pub cause: Option<SourceError>,
+    /// What may help, where that is known already.
+    pub help: Option<String>,
     /// What was to be written is a revision, or was opened for reading only.
     pub read_only: bool,
     /// Another connection stands in the way.
@@ -67,6 +69,7 @@ impl RunError {
             stage,
             offset,
             cause,
+            help: None,
             read_only: number == Some(ffi::SQLITE_READONLY),
             busy: matches!(number, Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)),
         }))

@@ -10,6 +10,8 @@ mod error;
 #[allow(unsafe_code)]
 pub mod functions;
 mod import;
+pub mod pages;
+pub mod pragma;
 pub mod revisions;
 pub mod split;
 
@@ -65,6 +67,7 @@ pub trait Sink {
 /// A user's connection.
 pub struct Session {
     conn: Connection,
+    pragmas: Option<Box<dyn pragma::Pragmas>>,
 }
 
 /// Stops the statement that runs, from another thread.
@@ -84,7 +87,7 @@ impl Session {
         vfs::forget_error();
         let opened = vfs::register().and_then(|()| connect(target, busy));
         match opened {
-            Ok(conn) => Ok(Self { conn }),
+            Ok(conn) => Ok(Self { conn, pragmas: None }),
             Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
         }
     }
@@ -120,7 +123,12 @@ impl Session {
 
     fn run(&self, statement: &str, at: usize, sink: &mut dyn Sink) -> Result<(), RunError> {
         let failed = |stage| move |e| RunError::of(e, stage, at, vfs::take_error());
-        let mut prepared = self.conn.prepare(statement).map_err(failed(Stage::Prepare))?;
+        let own = self.own_pragma(statement, at)?;
+        let text = own.as_ref().map_or(statement, |own| own.select.as_str());
+        let mut prepared = self.conn.prepare(text).map_err(failed(Stage::Prepare))?;
+        if let Some(own) = &own {
+            prepared.raw_bind_parameter(1, &own.lines).map_err(failed(Stage::Prepare))?;
+        }
         let count = prepared.column_count();
         let mut columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
         let mut rows = prepared.raw_query();
