@@ -72,6 +72,10 @@ fn who_is_behind_is_told_what_to_do() {
     place.env.graft_in(&place.dir("two"), ["pull"]).refused(&["diverged", "origin/main", "graft log --graph"]);
     let branches = place.run("two", &["branch", "-vv"]);
     assert!(branches.contains("[origin/main: ahead 1, behind 1]"), "{branches}");
+    let status = place.run("two", &["status"]);
+    assert!(status.contains("Your branch and 'origin/main' have diverged"), "{status}");
+    assert_eq!(place.run("two", &["status", "-sb"]), "## main...origin/main [ahead 1, behind 1]\n");
+    assert!(place.run("one", &["status"]).contains("Your branch is up to date with 'origin/main'"));
     place.run("two", &["reset", "--hard", "origin/main"]);
     place.change("two", 3);
     place.run("two", &["push"]);

@@ -193,6 +193,7 @@ fn remarks(status: &Status, all: bool, from: &str) -> String {
         unstaged: &unstaged,
         untracked: Some(&status.untracked),
         from,
+        upstream: None,
     };
     let name = status.commit.map_or(String::new(), |id| id.to_hex_with_len(7));
     long(&view, &name, &Theme::plain())

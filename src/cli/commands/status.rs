@@ -10,7 +10,8 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
-use crate::cli::render::status::{ShortForm, View, long, short};
+use crate::cli::ref_format::distance;
+use crate::cli::render::status::{ShortForm, Upstream, View, long, short};
 use crate::cli::render::view;
 use crate::cli::style::Theme;
 use crate::repo::refs::Head;
@@ -74,6 +75,9 @@ pub enum Untracked {
 struct Answer<'a> {
     branch: Option<&'a str>,
     commit: Option<String>,
+    upstream: Option<&'a str>,
+    ahead: Option<usize>,
+    behind: Option<usize>,
     clean: bool,
     staged: Vec<view::Change<'a>>,
     unstaged: Vec<view::Change<'a>>,
@@ -97,8 +101,19 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         Head::Branch(name) => Some(name.short()),
         Head::Detached(_) => None,
     };
+    let upstream = match (branch, status.commit) {
+        (Some(branch), Some(commit)) => match repo.resolver(&ctx.cwd).upstream_of(branch) {
+            Some(upstream) => Some((distance(&repo, commit, &upstream)?, upstream)),
+            None => None,
+        },
+        _ => None,
+    };
+    let upstream = upstream.as_ref().map(|(apart, name)| Upstream { name: name.short(), apart: *apart });
     if ctx.out.json {
         let answer = Answer {
+            upstream: upstream.map(|u| u.name),
+            ahead: upstream.and_then(|u| u.apart).map(|apart| apart.0),
+            behind: upstream.and_then(|u| u.apart).map(|apart| apart.1),
             branch,
             commit: status.commit.map(|id| id.to_string()),
             clean: status.is_clean(),
@@ -118,6 +133,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         unstaged: &status.unstaged,
         untracked: (args.untracked_files != Untracked::No).then_some(&status.untracked),
         from: &from,
+        upstream,
     };
     let text = if args.short || args.porcelain.is_some() || args.nul {
         let porcelain = args.porcelain.is_some() || (args.nul && !args.short);

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::change::{extent, word};
 use super::path::{Quote, quoted, relative};
+use super::tracking;
 use crate::cli::style::Theme;
 use crate::repo::refs::Head;
 use crate::repo::types::{ChangeKind, FileChange};
@@ -26,6 +27,17 @@ pub struct View<'a> {
     pub untracked: Option<&'a [String]>,
     /// The folder where the user stands, relative to the top of the worktree; empty at the top.
     pub from: &'a str,
+    /// What the branch follows.
+    pub upstream: Option<Upstream<'a>>,
+}
+
+/// What a branch follows, as people write it, and how far the two are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upstream<'a> {
+    /// The branch that is followed.
+    pub name: &'a str,
+    /// Commits that only the branch has, and only the other one; `None` if that is gone.
+    pub apart: Option<(usize, usize)>,
 }
 
 /// Writes the long form; `head_name` abbreviates the commit of a detached HEAD.
@@ -34,12 +46,32 @@ pub fn long(view: &View<'_>, head_name: &str, theme: &Theme) -> String {
         Head::Branch(name) => format!("On branch {}\n", name.short()),
         Head::Detached(_) => format!("{}HEAD detached at {:#}{head_name}\n", theme.unstaged, theme.unstaged),
     };
+    if let Some(upstream) = view.upstream {
+        text += &following(upstream);
+    }
     if view.unborn {
         text += "\nNo commits yet\n";
     }
     text += &sections(view, theme);
     let blank = if text.ends_with("\n\n") || !view.unborn { "" } else { "\n" };
     text + blank + verdict(view)
+}
+
+/// Says how the branch stands to what it follows, and what to do about that.
+fn following(upstream: Upstream<'_>) -> String {
+    let hint = match upstream.apart {
+        None => {
+            let name = upstream.name;
+            return format!(
+                "Your branch is based on '{name}', but the upstream is gone.\n  (use \"graft branch --unset-upstream\" to fixup)\n\n"
+            );
+        }
+        Some((0, 0)) => "",
+        Some((_, 0)) => "  (use \"graft push\" to publish your local commits)\n",
+        Some((0, _)) => "  (use \"graft pull\" to update your local branch)\n",
+        Some(_) => "  (use \"graft log --graph @ @{u}\" to look at both)\n",
+    };
+    format!("{}{hint}\n", tracking::sentence(upstream.name, upstream.apart.unwrap_or_default()))
 }
 
 /// Writes the sections of changed and untracked files, each with a blank line before and after it.
@@ -117,7 +149,7 @@ pub(crate) mod tests {
         unstaged: &'a [FileChange],
         untracked: &'a [String],
     ) -> View<'a> {
-        View { head, unborn: false, staged, unstaged, untracked: Some(untracked), from: "" }
+        View { head, unborn: false, staged, unstaged, untracked: Some(untracked), from: "", upstream: None }
     }
 
     fn shown(view: &View<'_>) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::View;
+use crate::cli::ref_format::track;
 use crate::cli::render::change::letter;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::style::Theme;
@@ -32,7 +33,14 @@ pub fn short(view: &View<'_>, form: ShortForm, theme: &Theme) -> String {
             Head::Branch(name) => format!("{}{}{:#}", theme.staged, name.short(), theme.staged),
             Head::Detached(_) => format!("{}HEAD (no branch){:#}", theme.unstaged, theme.unstaged),
         };
-        text += &format!("## {branch}{end}");
+        let upstream = view.upstream.map_or(String::new(), |u| {
+            let state = match track(u.apart) {
+                apart if apart.is_empty() => apart,
+                apart => format!(" [{apart}]"),
+            };
+            format!("...{}{}{:#}{state}", theme.unstaged, u.name, theme.unstaged)
+        });
+        text += &format!("## {branch}{upstream}{end}");
     }
     let mut files: BTreeMap<&str, (Option<&FileChange>, Option<&FileChange>)> = BTreeMap::new();
     for file in view.staged {
