@@ -263,3 +263,28 @@ fn a_renamed_file_is_known_by_its_volume() {
     std::fs::remove_file(env.path("store.db")).expect("there");
     assert_eq!(env.graft(["diff", "--name-status", "HEAD"]).ok(), "D\tshop.db\n");
 }
+
+#[test]
+fn a_file_that_is_gone_is_described_as_it_was() {
+    let env = shop();
+    std::fs::write(env.path("note"), "hello").expect("a file");
+    env.graft(["add", "note"]).ok();
+    env.graft(["commit", "-qm", "A note"]).ok();
+    std::fs::remove_file(env.path("note")).expect("there");
+    let line = env.graft(["diff", "--json"]).json();
+    assert_eq!((&line["change"], &line["kind"], &line["bytes"]), (&"deleted".into(), &"opaque".into(), &5.into()));
+    assert_eq!(env.graft(["diff", "--json", "HEAD"]).json(), line);
+}
+
+#[test]
+fn where_nothing_is_yet_that_is_said() {
+    let env = crate::env::TestEnvironment::init();
+    for args in [&["diff", "HEAD"][..], &["diff", "--staged", "HEAD"], &["diff", "HEAD", "--", "x.db"]] {
+        env.graft(args).refused(&["the branch 'main' has no commits yet"]);
+    }
+    for args in [&["diff", "."][..], &["diff"], &["diff", "--staged"]] {
+        assert_eq!(env.graft(args).ok(), "");
+    }
+    env.graft(["restore", "."]).refused(&["'.'"]);
+    env.graft(["rm", "-r", "."]).refused(&["'.'"]);
+}

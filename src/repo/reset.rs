@@ -70,8 +70,8 @@ impl Repository {
         let mut index = self.index()?;
         let known: Vec<_> =
             index.entries().iter().map(|e| &e.path).chain(tree.entries().iter().map(|e| &e.path)).collect();
-        if let Some(spec) = specs.unmatched(&known) {
-            return Err(ResetError::NoMatch(spec).into());
+        if let Some(spec) = specs.all_unmatched(&known).next() {
+            return Err(ResetError::NoMatch(spec.to_owned()).into());
         }
         let wanted = self.index_of(&tree)?;
         index.retain(|entry| !specs.matches(&entry.path));

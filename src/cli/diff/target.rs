@@ -8,6 +8,7 @@ use crate::model::{ObjectId, ObjectKind};
 use crate::repo::diff::{DiffRequest, FileDiff, FileDiffError, Target, snapshots};
 use crate::repo::objects::ObjectReader;
 
+use crate::repo::revspec::RevError;
 use crate::repo::walk::merge_bases;
 use crate::repo::{RepoError, Repository};
 
@@ -49,6 +50,7 @@ pub fn read(
                 }
                 Ok(id) if repo.kind(&id).map_err(RepoError::from)? == ObjectKind::Snapshot => named.push((word, id)),
                 Ok(_) => commits.push(revs::commit(repo, word)?),
+                Err(_) if let Some(unborn) = unborn(repo, cwd, word) => return Err(unborn),
                 Err(e) if !paths.is_empty() => return Err(e),
                 Err(_) => break,
             }
@@ -82,6 +84,12 @@ pub fn read(
         }
     };
     Ok(Asked::Files(DiffRequest { target, pathspecs, cwd: cwd.to_owned(), reverse: false }))
+}
+
+/// Explains a word that names the commit of a branch which has none yet.
+fn unborn(repo: &Repository, cwd: &Path, word: &str) -> Option<Failure> {
+    let error = repo.resolver(cwd).object(word).err()?;
+    matches!(error, RevError::Unborn { .. }).then(|| Failure::from(error))
 }
 
 /// Reads `A..B` or `A...B`; what is left out is HEAD.

@@ -52,7 +52,7 @@ pub(super) fn branch(error: &BranchError) -> Option<String> {
         BranchError::Name(_) => "as in 'fix', 'feature/prices'".to_owned(),
         BranchError::Exists(name) => format!("choose another name, or move it with 'graft branch -f {name} <commit>'"),
         BranchError::CheckedOut(_) => {
-            "HEAD is on it: 'graft reset' moves it, and once another branch is checked out it can be removed".to_owned()
+            "'graft reset' moves it; to remove or replace it, go to another one with 'graft switch'".to_owned()
         }
         BranchError::NotFound(_) => "'graft branch -a' lists the branches".to_owned(),
         BranchError::Unmerged { name, .. } => format!("'graft branch -D {name}' removes it all the same"),

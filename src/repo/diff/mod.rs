@@ -7,7 +7,7 @@ mod bytes;
 mod open;
 mod scan;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshots};
@@ -20,7 +20,7 @@ use super::objects::ObjectReader;
 use super::pathspec::Pathspecs;
 use super::types::{ChangeKind, FileChange};
 use crate::model::page::pages_for;
-use crate::model::{FileKind, ObjectId, RepoPath, VolumeId};
+use crate::model::{FileKind, FileMode, ObjectId, RepoPath, VolumeId};
 use crate::sqlite::diff::DiffOptions;
 
 /// The two states to compare: old, then new.
@@ -153,10 +153,12 @@ impl Repository {
                 out.extend(self.compare(&[other], &[])?.into_iter().map(FileDiff::stored));
             }
         }
-        for entry in index.entries().iter().filter(|e| new.iter().any(|t| t.path == e.path)) {
-            let before = match old.iter().find(|t| t.path == entry.path) {
+        let wanted: HashSet<&RepoPath> = new.iter().map(|t| &t.path).collect();
+        let known: HashMap<&RepoPath, &Tracked> = old.iter().map(|t| (&t.path, t)).collect();
+        for entry in index.entries().iter().filter(|e| wanted.contains(&e.path)) {
+            let before = match known.get(&entry.path) {
                 None if !gone.is_empty() => gone.remove(&self.snapshot(&entry.snapshot)?.volume),
-                known => known.cloned(),
+                known => known.map(|t| (*t).clone()),
             };
             if self.is_surely_unchanged(entry)? {
                 let now = Tracked { path: entry.path.clone(), mode: entry.mode, snapshot: entry.snapshot };
@@ -166,16 +168,15 @@ impl Repository {
             }
             let file = entry.path.under(self.top());
             let now = open::look(&file)?;
-            let (Some((kind, mode, byte_len)), Some(before)) = (now, &before) else {
-                let path = before.as_ref().map_or(&entry.path, |b| &b.path).clone();
-                if let Some(change) = one_sided(path, before.as_ref(), now) {
-                    let old = change.old.map_or(Side::Absent, Side::Stored);
-                    out.push(FileDiff { change, old, new: now.map_or(Side::Absent, |_| Side::File(file)) });
-                }
+            let Some(now) = now else {
+                out.extend(self.compare(before.as_slice(), &[])?.into_iter().map(FileDiff::stored));
                 continue;
             };
-            let mut change = one_sided(entry.path.clone(), Some(before), now).expect("both sides are there");
-            (change.kind, change.new_mode, change.byte_len) = (kind, Some(mode), byte_len);
+            let mut change = in_worktree(entry.path.clone(), before.as_ref(), now);
+            let Some(before) = before else {
+                out.push(FileDiff { change, old: Side::Absent, new: Side::File(file) });
+                continue;
+            };
             if before.path != entry.path {
                 (change.change, change.renamed_from) = (ChangeKind::Renamed, Some(before.path.clone()));
             }
@@ -197,40 +198,30 @@ impl FileDiff {
     }
 }
 
-fn one_sided(
-    path: RepoPath,
-    old: Option<&Tracked>,
-    new: Option<(FileKind, crate::model::FileMode, u64)>,
-) -> Option<FileChange> {
-    let change = match (old, new) {
-        (None, None) => return None,
-        (None, Some(_)) => ChangeKind::Added,
-        (Some(_), None) => ChangeKind::Deleted,
-        (Some(_), Some(_)) => ChangeKind::Modified,
-    };
-    let byte_len = new.map_or(0, |n| n.2);
-    Some(FileChange {
+/// Describes a file of the worktree that may differ.
+fn in_worktree(path: RepoPath, old: Option<&Tracked>, (kind, mode, byte_len): (FileKind, FileMode, u64)) -> FileChange {
+    FileChange {
         path,
-        change,
-        kind: new.map_or(FileKind::Sqlite, |n| n.0),
+        change: if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added },
+        kind,
         old: old.map(|t| t.snapshot),
         new: None,
         old_mode: old.map(|t| t.mode),
-        new_mode: new.map(|n| n.1),
+        new_mode: Some(mode),
         byte_len,
         page_count: pages_for(byte_len).unwrap_or(u32::MAX),
         pages_changed: None,
         renamed_from: None,
-    })
+    }
 }
 
 fn check_matches(specs: &Pathspecs, old: &[Tracked], new: &[Tracked]) -> Result<()> {
     let known: BTreeSet<&RepoPath> = old.iter().chain(new).map(|t| &t.path).collect();
     let known: Vec<&RepoPath> = known.into_iter().collect();
-    match specs.unmatched(&known) {
+    match specs.all_unmatched(&known).next() {
         Some(path) => {
             let known = known.iter().map(ToString::to_string).collect();
-            Err(FileDiffError::NoMatch { path, known }.into())
+            Err(FileDiffError::NoMatch { path: path.to_owned(), known }.into())
         }
         None => Ok(()),
     }

@@ -117,10 +117,11 @@ impl Pathspecs {
 
     /// Returns the first argument, as typed, that selects none of the given paths.
     pub fn unmatched(&self, paths: &[&RepoPath]) -> Option<PathBuf> {
-        self.all_unmatched(paths).next().map(Path::to_owned)
+        let of_nothing = || self.include.first().map(Item::typed).filter(|_| paths.is_empty());
+        self.all_unmatched(paths).next().or_else(of_nothing).map(Path::to_owned)
     }
 
-    /// Returns the arguments, as typed, that select none of the given paths.
+    /// Returns the arguments, as typed, that select none of the given paths; the top always selects something.
     pub fn all_unmatched(&self, paths: &[&RepoPath]) -> impl Iterator<Item = &Path> {
         let selects = |item: &Item| item.is_top() || paths.iter().any(|path| item.matches(path.as_str()));
         self.include.iter().filter(move |item| !selects(item)).map(Item::typed)
