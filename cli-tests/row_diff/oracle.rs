@@ -11,7 +11,7 @@ fn compare(args: &[&str]) -> String {
 
 #[test]
 fn some_databases_and_random_changes() {
-    let only = "gnucash-invoices-1.gnucash,types,overflow,null_keys,without_rowid,utf16le,alter,fts5,rowids,odd_names,wide_300";
+    let only = "gnucash-invoices-1.gnucash,types,overflow,null_keys,without_rowid,utf16le,alter,fts5,rowids,odd_names,wide_300,unknown_collation";
     let said = compare(&["--seeds", "2", "--only", only]);
     assert!(said.contains(" 0 wrong;"), "{said}");
 }
