@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use super::Repository;
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::index::Index;
 use super::objects::ObjectReader;
 use super::types::{ChangeKind, FileChange};
-use crate::model::{FileMode, ObjectId, RepoPath, Snapshot, Tree, VolumeId};
-use crate::store::differing_pages;
+use crate::model::{FileKind, FileMode, ObjectId, PageIdx, RepoPath, Snapshot, Tree, VolumeId};
+use crate::sqlite::header::same_but_volatile;
+use crate::store::{differing_pages, read_page};
 
 /// A tracked file of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,43 @@ impl Repository {
             }
         }
         self.join_renames(out)
+    }
+
+    /// Leaves out files whose two snapshots, made one independently of the other, hold the same.
+    pub fn differing(&self, changes: Vec<FileChange>) -> Result<Vec<FileChange>> {
+        let mut out = Vec::new();
+        for change in changes {
+            let is_same = match (change.old, change.new) {
+                (Some(old), Some(new))
+                    if change.change == ChangeKind::Modified && change.old_mode == change.new_mode =>
+                {
+                    self.holds_the_same(&old, &new)?
+                }
+                _ => false,
+            };
+            if !is_same {
+                out.push(change);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Tells whether two snapshots have the same content, but for what any writer of a database sets anew.
+    fn holds_the_same(&self, old: &ObjectId, new: &ObjectId) -> Result<bool> {
+        let (old, new) = (self.snapshot(old)?, self.snapshot(new)?);
+        if (old.kind, old.byte_len) != (new.kind, new.byte_len) {
+            return Ok(false);
+        }
+        let (old, new) = (self.store().open_snapshot(old)?, self.store().open_snapshot(new)?);
+        let differing = differing_pages(&old, &new)?;
+        Ok(match (differing.len(), old.snapshot().kind) {
+            (0, _) => true,
+            (1, FileKind::Sqlite) if differing.contains(PageIdx::FIRST) => {
+                let page = |of| read_page(of, PageIdx::FIRST).map_err(RepoError::Source);
+                same_but_volatile(&page(&old)?, &page(&new)?)
+            }
+            _ => false,
+        })
     }
 
     /// Fills in how many pages differ, from page sets alone.

@@ -129,7 +129,7 @@ impl Repository {
         let tree_id = tx.add_object(&tree);
         let parent = parents.first().map(|id| self.commit(id)).transpose()?;
         let is_empty = match &parent {
-            Some(parent) => parent.tree == tree_id,
+            Some(parent) => parent.tree == tree_id || self.holds_the_same_files(&parent.tree, &tree),
             None => tree.entries().is_empty(),
         };
         if is_empty && !options.allow_empty && replaced.is_none() {
@@ -178,6 +178,13 @@ impl Repository {
             files: self.commit_changes(&id)?,
             warnings,
         })
+    }
+
+    /// Tells whether a tree about to be recorded holds, under other ids, what another one does. A snapshot that is not stored yet
+    /// differs, or it would not be made.
+    fn holds_the_same_files(&self, old: &ObjectId, new: &Tree) -> bool {
+        let differing = || self.differing(self.compare(&of_tree(&self.tree(old)?), &of_tree(new))?);
+        differing().is_ok_and(|changes| changes.is_empty())
     }
 
     /// Returns the index as a tree; with paths, HEAD's tree with just these paths as the index has them.

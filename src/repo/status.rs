@@ -63,7 +63,7 @@ impl Repository {
         let head_files = self.head_files()?;
         let within =
             |files: Vec<Tracked>| -> Vec<Tracked> { files.into_iter().filter(|t| specs.matches(&t.path)).collect() };
-        let staged = self.compare(&within(head_files), &within(of_index(&index)))?;
+        let staged = self.differing(self.compare(&within(head_files), &within(of_index(&index)))?)?;
         let mut unstaged = Vec::new();
         let mut refreshed = Vec::new();
         for entry in index.entries().iter().filter(|e| specs.matches(&e.path)) {
