@@ -322,12 +322,12 @@ pub fn name_revs(
 mod tests {
     use super::*;
     use crate::repo::refs::RefStore;
-    use crate::repo::testing::{GitObjects, History, Random};
+    use crate::repo::testing::{GitObjects, History, Random, seeds};
 
     #[test]
     fn descriptions_and_names_are_gits() {
         let (mut described, mut far) = (0, 0);
-        for seed in 0..20 {
+        for seed in 0..seeds(20) {
             let mut random = Random(seed);
             let mut history = History::random(seed, 30);
             let git = &history.git;

@@ -12,6 +12,11 @@ pub use history::History;
 
 use crate::model::{ObjectId, Signature};
 
+/// Returns how many random histories a test tries: as many as usual, or as the variable `GRAFT_TEST_SEEDS` says.
+pub fn seeds(usual: u64) -> u64 {
+    std::env::var("GRAFT_TEST_SEEDS").map_or(usual, |n| n.parse().expect("GRAFT_TEST_SEEDS is a number"))
+}
+
 /// A scratch Git repository (SHA-256, so 64-digit ids) with a fixed identity, clock and time zone.
 pub struct TestGit {
     dir: tempfile::TempDir,

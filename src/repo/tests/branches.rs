@@ -8,7 +8,7 @@ use crate::repo::branch::NewBranch;
 use crate::repo::ref_list::{RefQuery, SortKey};
 use crate::repo::refs::{Head, RefEdit};
 use crate::repo::tag::NewTag;
-use crate::repo::testing::{Random, TestGit};
+use crate::repo::testing::{Random, TestGit, seeds};
 use crate::store::Transaction;
 
 struct Both {
@@ -95,7 +95,7 @@ fn new_branch(name: &str, start: ObjectId, force: bool) -> NewBranch<'_> {
 #[test]
 fn branches_and_tags_change_as_in_git() {
     let (mut done, mut refused) = (0, 0);
-    for seed in 0..12 {
+    for seed in 0..seeds(12) {
         let mut random = Random(seed);
         let both = Both::new(&mut random);
         for step in 0..40 {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ObjectId;
-use crate::repo::testing::{History, Random};
+use crate::repo::testing::{History, Random, seeds};
 
 fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
     ids.sort();
@@ -12,7 +12,7 @@ fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
 #[test]
 fn ancestry_agrees_with_git() {
     let mut several = 0;
-    for seed in 0..120 {
+    for seed in 0..seeds(120) {
         let history = History::random(seed, 40);
         let mut random = Random(seed);
         let (git, objects) = (&history.git, &history.objects);
