@@ -118,6 +118,18 @@ pub fn rows_of(path: &Path) -> Vec<u8> {
     without_volatile(serialize(path))
 }
 
+/// [`serialize`] with the SQLite of the tests, where many states are looked at and a start of Python each would take too long.
+#[track_caller]
+pub fn pages(path: &Path) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let copy = folder.path().join("copy.db");
+    copy_database(path, &copy);
+    let connection = Connection::open(copy).expect("a database");
+    let mut statement = connection.prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno").expect("the table of pages");
+    let pages = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("pages");
+    pages.flat_map(|page| page.expect("a page")).collect()
+}
+
 /// Clears the header fields that any writer of a database sets anew: journal mode (bytes 18, 19),
 /// change counter (24-27), version-valid-for and library version (92-99).
 pub fn without_volatile(mut bytes: Vec<u8>) -> Vec<u8> {
