@@ -4,6 +4,7 @@ mod pragmas;
 mod revisions;
 mod shell;
 mod tables;
+mod volume;
 
 use crate::database::sql;
 use crate::env::TestEnvironment;

@@ -54,6 +54,7 @@ pub mod testing;
 mod tests;
 pub mod types;
 pub mod update_ref;
+pub mod volumes;
 pub mod walk;
 pub mod wildmatch;
 

@@ -8,9 +8,9 @@ use super::error::{RepoError, Result};
 use super::objects::ObjectReader;
 use super::pathspec::repo_path;
 use super::revspec::RevError;
-use crate::model::{FileKind, ObjectId, ObjectKind, PageIdx, PageSource, RepoPath, SourceError};
+use super::volumes::Released;
+use crate::model::{FileKind, ObjectId, ObjectKind, PageSource, RepoPath, SourceError};
 use crate::sqlite::sql::revisions::Revisions;
-use crate::store::{OpenSnapshot, Store};
 use crate::util::nearest::nearest;
 
 /// Why a state cannot be queried.
@@ -93,23 +93,5 @@ impl RepositoryRevisions {
 impl Revisions for RepositoryRevisions {
     fn open(&self, path: &Path, rev: &str) -> std::result::Result<Arc<dyn PageSource>, SourceError> {
         self.open_state(path, rev).map_err(|e: RepoError| Box::new(e) as SourceError)
-    }
-}
-
-/// A snapshot that keeps the store's index open for no longer than one read: a user may leave a session as it is.
-struct Released {
-    open: Arc<OpenSnapshot>,
-    store: Store,
-}
-
-impl PageSource for Released {
-    fn byte_len(&self) -> u64 {
-        self.open.byte_len()
-    }
-
-    fn read_pages(&self, first: PageIdx, out: &mut [u8]) -> std::result::Result<(), SourceError> {
-        let done = self.open.read(first, out);
-        self.store.release();
-        Ok(done?)
     }
 }

@@ -20,6 +20,8 @@ pub mod sql;
 mod tests;
 #[allow(unsafe_code)]
 pub mod vfs;
+#[allow(unsafe_code)]
+mod vfs_volume;
 
 pub use capture::{ScanChunk, ScanOptions, Scanned, scan};
 pub use detect::{Detected, classify};

@@ -20,6 +20,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::sql::revisions;
+use super::vfs_volume;
 use crate::model::{PAGE_SIZE, PageIdx, PageSource, SourceError};
 
 const NAME: &CStr = c"graft";
@@ -44,6 +45,11 @@ thread_local! {
 /// Takes why a revision could last not be opened or read on this thread: SQLite knows only that it could not.
 pub(super) fn take_error() -> Option<SourceError> {
     LAST_ERROR.take()
+}
+
+/// Keeps why SQLite will be told that something failed.
+pub(super) fn keep_error(error: SourceError) {
+    LAST_ERROR.set(Some(error));
 }
 
 /// Forgets an error that nobody asked for.
@@ -169,7 +175,7 @@ pub(super) fn register() -> rusqlite::Result<()> {
         };
         // The functions taken over (time, randomness, sleep, loading) do not look at the structure they are called with.
         let vfs = Box::new(ffi::sqlite3_vfs {
-            szOsFile: parent.szOsFile.max(size_of::<File>() as c_int),
+            szOsFile: parent.szOsFile.max(size_of::<File>().max(vfs_volume::FILE_SIZE) as c_int),
             pNext: ptr::null_mut(),
             zName: NAME.as_ptr(),
             pAppData: ptr::from_mut(parent).cast(),
@@ -205,8 +211,9 @@ unsafe fn own_name<'a>(name: *const c_char) -> Option<&'a str> {
     if name.is_null() {
         return None;
     }
+    let is_own = |n: &&str| n.starts_with(PREFIX) || n.starts_with(vfs_volume::PREFIX);
     // SAFETY: by the contract of this function.
-    unsafe { CStr::from_ptr(name) }.to_str().ok().filter(|n| n.starts_with(PREFIX))
+    unsafe { CStr::from_ptr(name) }.to_str().ok().filter(is_own)
 }
 
 /// Returns file and revision if that is what SQLite is to open.
@@ -327,6 +334,9 @@ unsafe extern "C" fn x_open(
             };
         }
         (*file).pMethods = ptr::null();
+        if let Some(name) = own.filter(|n| n.starts_with(vfs_volume::PREFIX)) {
+            return vfs_volume::open(name, file, flags, out_flags);
+        }
         let found = match (own, revision) {
             (Some(own), _) => mounted().get(own).map(|e| (e.source.clone(), e.last_error.clone())),
             (None, Some((path, rev))) => open_revision(path, rev).map(|source| (source, LastError::default())),
@@ -349,8 +359,10 @@ unsafe extern "C" fn x_open(
 unsafe extern "C" fn x_delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync_dir: c_int) -> c_int {
     // SAFETY: as in `x_open`.
     unsafe {
-        if own_name(name).is_some() {
-            return ffi::SQLITE_IOERR_DELETE;
+        if let Some(own) = own_name(name) {
+            // A volume's journal lives no longer than it is open.
+            let is_volume = own.starts_with(vfs_volume::PREFIX);
+            return if is_volume { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_DELETE };
         }
         let parent = parent(vfs);
         parent.xDelete.map_or(ffi::SQLITE_IOERR_DELETE, |delete| delete(parent, name, sync_dir))

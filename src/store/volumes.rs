@@ -170,6 +170,13 @@ impl Store {
         Ok(snapshot)
     }
 
+    /// Keeps other writers of a volume out, as long as the result lives; `None` if one is at work. What only this process knows of a
+    /// transaction is lost with it, and so is the lock.
+    pub fn try_lock_volume(&self, id: VolumeId) -> Result<Option<FileLock>, VolumeError> {
+        let path = self.lock_path(id);
+        Ok(FileLock::try_acquire(&path).map_err(StoreError::from)?)
+    }
+
     /// Forgets a volume and its tags. Its pages stay until nothing refers to them and they are collected.
     pub fn remove_volume(&self, id: VolumeId) -> Result<(), VolumeError> {
         let _lock = self.lock()?;
@@ -177,8 +184,14 @@ impl Store {
             let path = self.tag_dir().join(name);
             durable::remove(&path).map_err(StoreError::io("remove", &path))?;
         }
-        let path = self.volume_dir().join(id.to_string());
-        Ok(durable::remove(&path).map_err(StoreError::io("remove", &path))?)
+        for path in [self.lock_path(id), self.volume_dir().join(id.to_string())] {
+            durable::remove(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    fn lock_path(&self, id: VolumeId) -> PathBuf {
+        self.volume_dir().join(format!("{id}.lock"))
     }
 
     /// Names a volume; with `force` also if the name is taken.

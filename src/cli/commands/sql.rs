@@ -31,6 +31,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub db: Option<PathBuf>,
 
+    /// Work on a volume that is no file: its id or tag, see 'graft volume'. Every transaction is one storage commit.
+    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["db", "at", "create"])]
+    pub volume: Option<String>,
+
     /// Query the database as it was at this revision.
     #[arg(long, value_name = "REV")]
     pub at: Option<String>,
@@ -70,8 +74,13 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
-    let wanted =
-        Wanted { db: args.db.as_deref(), at: args.at.as_deref(), read_only: args.readonly, create: args.create };
+    let wanted = Wanted {
+        db: args.db.as_deref(),
+        at: args.at.as_deref(),
+        volume: args.volume.as_deref(),
+        read_only: args.readonly,
+        create: args.create,
+    };
     let place = Place::find(ctx, wanted)?;
     let given = !args.sql.is_empty() || !args.file.is_empty();
     let interactive = !given && io::stdin().is_terminal();

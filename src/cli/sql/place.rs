@@ -16,9 +16,10 @@ use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::revisions::RepositoryRevisions;
 use crate::repo::tables;
+use crate::repo::volumes::StoreVolumes;
 use crate::sqlite::sql::functions::TableFunction;
 use crate::sqlite::sql::revisions::{Serving, serve};
-use crate::sqlite::sql::{RunError, Session, Target};
+use crate::sqlite::sql::{RunError, Session, Target, volumes};
 
 /// Which database, and how.
 pub struct Place {
@@ -28,6 +29,8 @@ pub struct Place {
     pub file: Option<PathBuf>,
     /// The file as it is called in messages.
     pub shown: String,
+    /// The volume, if it is none of a file.
+    volume: Option<String>,
     /// The revision, if not the worktree.
     pub rev: Option<String>,
     /// The pager of the configuration.
@@ -36,6 +39,7 @@ pub struct Place {
     read_only: bool,
     busy: Duration,
     _serving: Option<Serving>,
+    _volumes: Option<volumes::Serving>,
 }
 
 /// What the command line says about the place.
@@ -43,6 +47,8 @@ pub struct Place {
 pub struct Wanted<'a> {
     /// `--db`.
     pub db: Option<&'a Path>,
+    /// `--volume`.
+    pub volume: Option<&'a str>,
     /// `--at`.
     pub at: Option<&'a str>,
     /// `--readonly`.
@@ -67,18 +73,27 @@ impl Place {
             let revisions = RepositoryRevisions::new(Arc::clone(repo), &ctx.cwd);
             serve(repo.top(), Arc::new(revisions))
         });
+        let volumes = repo.as_ref().map(|repo| volumes::serve(Arc::new(StoreVolumes::new(repo.store().clone()))));
         let pager = repo.as_ref().and_then(|r| r.config().get("core.pager").map(|e| e.value.clone()));
         let mut place = Self {
             repo,
             file: None,
             shown: String::new(),
+            volume: wanted.volume.map(str::to_owned),
             rev: wanted.at.map(str::to_owned),
             pager,
             cwd: ctx.cwd.clone(),
             read_only: wanted.read_only,
             busy,
             _serving: serving,
+            _volumes: volumes,
         };
+        if let (Some(volume), Some(repo)) = (wanted.volume, &place.repo) {
+            // Says that there is none better than SQLite can.
+            repo.store().find_volume(volume)?;
+            place.shown = volume.to_owned();
+            return Ok(place);
+        }
         let file = match wanted.db {
             Some(db) => db.to_owned(),
             None => place.only_one()?,
@@ -95,7 +110,10 @@ impl Place {
     /// Opens a session.
     pub fn open(&self) -> Result<Session, Failure> {
         let target = match (&self.file, &self.rev) {
-            (None, _) => Target::Memory,
+            (None, _) => match &self.volume {
+                Some(name) => Target::Volume { name, read_only: self.read_only },
+                None => Target::Memory,
+            },
             (Some(path), None) => Target::File { path, read_only: self.read_only },
             (Some(path), Some(rev)) => {
                 // SQLite says only that it cannot open it; this says why, with the help that belongs to it.
@@ -128,6 +146,10 @@ impl Place {
 
     /// Moves to another revision, or to the worktree; stays where it is if that cannot be opened.
     pub fn move_to(&mut self, rev: Option<String>) -> Result<Session, Failure> {
+        if let Some(volume) = &self.volume {
+            return Err(Failure::new("a volume is on no revision")
+                .help(format!("'graft volume fork {volume} --at <LSN>' makes a volume of an earlier state")));
+        }
         let before = std::mem::replace(&mut self.rev, rev);
         let opened = match (&self.file, &self.rev) {
             (Some(file), None) if !file.exists() => Err(self.absent(Path::new(&self.shown))),

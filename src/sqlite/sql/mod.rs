@@ -14,6 +14,7 @@ pub mod pages;
 pub mod pragma;
 pub mod revisions;
 pub mod split;
+pub mod volumes;
 
 use std::io;
 use std::path::Path;
@@ -41,6 +42,13 @@ pub enum Target<'a> {
         /// The file.
         path: &'a Path,
         /// Open it for reading only; it must exist.
+        read_only: bool,
+    },
+    /// A volume that is no file of the worktree.
+    Volume {
+        /// Its id or a tag.
+        name: &'a str,
+        /// Open it for reading only.
         read_only: bool,
     },
     /// A stored state of a file.
@@ -164,7 +172,9 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read_only = match target {
         Target::Memory => false,
-        Target::File { read_only, .. } | Target::Revision { read_only, .. } => read_only,
+        Target::File { read_only, .. } | Target::Revision { read_only, .. } | Target::Volume { read_only, .. } => {
+            read_only
+        }
     };
     flags |= match read_only {
         true => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -174,6 +184,7 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
     let conn = match target {
         Target::Memory => Connection::open_in_memory_with_flags(flags)?,
         Target::File { path, .. } => Connection::open_with_flags(uri(path, "").map_err(not_absolute)?, flags)?,
+        Target::Volume { name, .. } => Connection::open_with_flags(volumes::uri(name), flags)?,
         Target::Revision { path, rev, .. } => {
             Connection::open_with_flags(revisions::uri(path, rev).map_err(not_absolute)?, flags)?
         }

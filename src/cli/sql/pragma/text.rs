@@ -17,10 +17,10 @@ pub enum Shown {
 /// Makes an object of fields; lists come last, after a semicolon.
 macro_rules! shown {
     ($($name:literal : $value:expr),* $(,)? $(; $list:literal => $items:expr)*) => {{
-        #[allow(unused_mut)]
-        let mut fields = vec![$(($name.to_owned(), $crate::cli::sql::pragma::text::Shown::Plain($value.into()))),*];
-        $(fields.push(($list.to_owned(), $crate::cli::sql::pragma::text::Shown::List($items)));)*
-        $crate::cli::sql::pragma::text::Shown::Object(fields)
+        type Shown = $crate::cli::sql::pragma::text::Shown;
+        let plain = [$(($name.to_owned(), Shown::Plain($value.into()))),*];
+        let lists = [$(($list.to_owned(), Shown::List($items))),*];
+        Shown::Object(std::iter::empty().chain(plain).chain(lists).collect())
     }};
 }
 pub(super) use shown;
