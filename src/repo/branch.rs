@@ -262,6 +262,10 @@ impl Repository {
     /// Lets a branch follow another one, here or of a remote.
     pub fn follow_upstream(&self, branch: &RefName, upstream: &RefName) -> Result<()> {
         let refuse = || BranchError::NoUpstream(upstream.short().to_owned());
+        // As in Git: a branch that followed itself would always count as merged.
+        if upstream == branch {
+            return Ok(());
+        }
         let Some(name) = branch.as_branch() else { return Err(BranchError::Detached.into()) };
         let (remote, merge) = match upstream.as_str().strip_prefix("refs/remotes/") {
             Some(rest) => {

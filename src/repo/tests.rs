@@ -210,13 +210,13 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn walks_agree_with_git() {
     use super::pathspec::Pathspecs;
-    use super::testing::{Random, TestGit};
+    use super::testing::{Random, TestGit, seeds};
     use super::walk::{Order, Pattern, WalkOptions};
     use crate::model::{Commit, FileMode, Object, RepoPath, Tree, TreeEntry};
     use crate::store::Transaction;
     use std::collections::HashMap;
 
-    for seed in 0..12 {
+    for seed in 0..seeds(12) {
         let (git, s, mut random) = (TestGit::new(), Scratch::new(), Random(seed));
         let lock = s.repo.lock().unwrap();
         let mut tx = Transaction::new(s.repo.store(), &lock).unwrap();

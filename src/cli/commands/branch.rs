@@ -258,6 +258,10 @@ fn follow(args: &Args, repo: &Repository, ctx: &mut Context) -> Outcome {
     };
     let upstream = revs::with(repo, |revs| revs.full_name(text))?
         .ok_or_else(|| RepoError::from(BranchError::NoUpstream(text.clone())))?;
+    if upstream == branch {
+        ctx.say.warning(format_args!("not setting branch '{}' as its own upstream", branch.short()));
+        return Ok(exit::DONE);
+    }
     repo.follow_upstream(&branch, &upstream)?;
     ctx.say.note(format_args!("branch '{}' set up to track '{}'.", branch.short(), upstream.short()));
     answer("followed", &branch, None, Some(&upstream), ctx)

@@ -113,6 +113,7 @@ fn branches() {
         branch fix origin/dev
         branch free --no-track origin/dev
         branch -t side dev
+        branch -u side side
         branch -v
         branch -vv
         branch -a
