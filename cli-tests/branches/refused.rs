@@ -17,6 +17,10 @@ fn names_of_branches() {
     env.graft(["branch", "-f", "main", "dev"]).refused(&["main", "checked out"]);
     env.graft(["branch", "-d", "main"]).refused(&["main", "checked out"]);
     env.graft(["branch", "-d", "dev"]).expect(1);
+    // A branch that followed itself would count as merged.
+    let own = env.graft(["branch", "-u", "dev", "dev"]);
+    assert!(own.expect(0).stderr().contains("not setting branch 'dev' as its own upstream"), "{own}");
+    env.graft(["branch", "-d", "dev"]).expect(1);
     env.graft(["switch", "-c", "dev/x"]).expect(128);
     env.graft(["switch", "nowhere"]).refused(&["nowhere"]);
     env.graft(["switch", "HEAD~0"]).refused(&["a branch is wanted"]);

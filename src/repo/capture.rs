@@ -272,7 +272,8 @@ pub(super) fn settled_print(file: &Path, worth: bool) -> Result<Option<(Fingerpr
         if !racy || waited || !(worth || print.size >= WORTH_WAITING) {
             return Ok(Some((print, !racy)));
         }
-        std::thread::sleep(SETTLE);
+        let left = Duration::from_nanos(print.settles_at().saturating_sub(taken).max(0) as u64);
+        std::thread::sleep(left.min(SETTLE));
         waited = true;
     }
 }

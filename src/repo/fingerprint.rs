@@ -89,12 +89,18 @@ impl Fingerprint {
     /// Tells whether a write after `taken_ns` (Unix nanoseconds, read just before the fingerprint was taken) could go
     /// unnoticed, because a time stamp is too near to it or even after it.
     pub fn is_racy(&self, taken_ns: i64) -> bool {
+        self.settles_at() > taken_ns
+    }
+
+    /// Returns from when on (Unix nanoseconds) a later write would show.
+    pub fn settles_at(&self) -> i64 {
         let stamps =
             [Some(self.mtime_ns), Some(self.ctime_ns), self.wal.map(|s| s.mtime_ns), self.journal.map(|s| s.mtime_ns)];
-        stamps.into_iter().flatten().any(|stamp| {
+        let settled = |stamp: i64| {
             let step = if stamp % 10_000_000 == 0 { COARSE_NS } else { FINE_NS };
-            stamp.saturating_add(step) > taken_ns
-        })
+            stamp.saturating_add(step)
+        };
+        stamps.into_iter().flatten().map(settled).max().expect("a file has stamps")
     }
 }
 
