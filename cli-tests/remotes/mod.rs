@@ -3,6 +3,7 @@
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
+mod lazy;
 mod racing;
 mod upkeep;
 mod wrong;

@@ -167,6 +167,7 @@ impl Repository {
             config,
             said: revspec::Said::default(),
         };
+        repo.keep_promises();
         repo.settle_move_if_idle();
         Ok(repo)
     }

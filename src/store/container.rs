@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Result, StoreError};
+use super::lazy::{LazyFile, SegmentSource};
 use crate::model::cbor;
 use crate::util::fs::TempFile;
 
@@ -159,6 +160,23 @@ pub struct Container {
 enum Bytes {
     File(File),
     Memory(Arc<Vec<u8>>),
+    Lazy(Pieces),
+}
+
+/// A file of which pieces are here, and where the others come from.
+pub struct Pieces {
+    /// The file.
+    pub file: Arc<LazyFile>,
+    /// The repository folder.
+    pub dir: PathBuf,
+    /// Where missing pieces come from.
+    pub source: Option<Arc<dyn SegmentSource>>,
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.file.fmt(f)
+    }
 }
 
 impl Container {
@@ -183,11 +201,23 @@ impl Container {
         Self { bytes: Bytes::Memory(bytes), path: name.to_owned(), len }.opened(kind)
     }
 
+    /// Opens a container of which only pieces are here.
+    pub fn in_pieces<T: Serialize + DeserializeOwned>(
+        kind: ContainerKind,
+        name: &Path,
+        pieces: Pieces,
+    ) -> Result<(Self, T)> {
+        let len = pieces.file.len();
+        Self { bytes: Bytes::Lazy(pieces), path: name.to_owned(), len }.opened(kind)
+    }
+
     fn opened<T: Serialize + DeserializeOwned>(self, kind: ContainerKind) -> Result<(Self, T)> {
         let (this, path, len) = (&self, &self.path, self.len);
         if len < HEADER_LEN + FOOTER_LEN as u64 {
             return Err(this.damaged("it is too short"));
         }
+        // The end first: of a file in pieces everything that tells what is in it comes along.
+        let footer = this.read(Section(len - FOOTER_LEN as u64, FOOTER_LEN as u64))?;
         let header = this.read(Section(0, HEADER_LEN))?;
         if &header[..8] != kind.magic() {
             return Err(this.damaged("it does not begin as it should"));
@@ -199,7 +229,6 @@ impl Container {
         if version == 0 || header[10..] != [0; 6] {
             return Err(this.damaged("it does not begin as it should"));
         }
-        let footer = this.read(Section(len - FOOTER_LEN as u64, FOOTER_LEN as u64))?;
         let number = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
         if &footer[56..] != END_MAGIC || number(48) != len {
             return Err(this.damaged("it does not end as it should"));
@@ -219,6 +248,7 @@ impl Container {
             return Err(self.damaged("it points beyond its end"));
         }
         match &self.bytes {
+            Bytes::Lazy(pieces) => pieces.file.read(section, &pieces.dir, pieces.source.as_deref()),
             Bytes::Memory(bytes) => Ok(bytes[section.offset() as usize..][..section.len() as usize].to_vec()),
             Bytes::File(file) => {
                 let mut out = vec![0; section.len() as usize];

@@ -77,6 +77,14 @@ pub enum StoreError {
         /// The position of the commit that was read.
         lsn: Lsn,
     },
+    /// A piece of a segment was left on the remote and cannot be fetched.
+    #[error("a part of segment {segment} was left on a remote and cannot be fetched: {why}")]
+    NotHere {
+        /// The segment.
+        segment: SegmentId,
+        /// What failed, the remote named.
+        why: String,
+    },
     /// A page is not what its storage commit says.
     #[error("page {page} of storage commit {log}:{lsn} is damaged in segment {segment}: {what}")]
     DamagedPage {
@@ -127,7 +135,10 @@ impl StoreError {
 
     /// Tells whether stored data is missing or damaged.
     pub fn is_damage(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Lock(_) | Self::IndexBusy { .. } | Self::TooLarge { .. })
+        !matches!(
+            self,
+            Self::Io { .. } | Self::Lock(_) | Self::IndexBusy { .. } | Self::TooLarge { .. } | Self::NotHere { .. }
+        )
     }
 
     /// Says that a file is not what it should be.

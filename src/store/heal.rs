@@ -52,7 +52,10 @@ impl Store {
     /// Opens a commit's segment past all caches.
     fn fresh_segment(&self, commit: &LoadedCommit) -> Option<Segment> {
         let id = commit.placement.segment;
-        let segment = Segment::open(id, &paths::segment(self.dir(), id)).ok()??;
+        let segment = match Segment::open(id, &paths::segment(self.dir(), id)).ok()? {
+            Some(segment) => segment,
+            None => self.open_pieces(id).ok()??,
+        };
         segment.part(&commit.commit, commit.placement.first_rank).ok()?;
         Some(segment)
     }

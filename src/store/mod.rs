@@ -36,6 +36,7 @@ mod heal;
 mod index;
 mod ingest;
 mod inspect;
+mod lazy;
 mod open_snapshot;
 mod pack;
 mod page_diff;
@@ -55,7 +56,7 @@ mod volumes;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
@@ -77,8 +78,11 @@ use crate::model::{
 };
 use crate::util::lock::FileLock;
 use crate::util::{fs as durable, random};
+use container::Pieces;
 use entries::{Keyspace, LogEntry, MapPlace, ObjectPlace, log_key};
 use index::Index;
+use lazy::LazyFile;
+pub use lazy::SegmentSource;
 use segment::Segment;
 
 /// Decompressed frames kept in memory (64 KiB each).
@@ -117,6 +121,8 @@ struct Inner {
     chunks: Mutex<LruCache<ChunkId, Arc<Vec<Option<Origin>>>>>,
     segments: Mutex<LruCache<SegmentId, Arc<Segment>>>,
     frames: Mutex<LruCache<(SegmentId, usize), Frame>>,
+    /// Where pieces of segments come from that are not here.
+    source: OnceLock<Arc<dyn SegmentSource>>,
 }
 
 impl Store {
@@ -137,6 +143,7 @@ impl Store {
             chunks: Mutex::new(LruCache::new(cache(CHUNKS_KEPT))),
             segments: Mutex::new(LruCache::new(cache(SEGMENTS_KEPT))),
             frames: Mutex::new(LruCache::new(cache(FRAMES_KEPT))),
+            source: OnceLock::new(),
         })))
     }
 
@@ -293,11 +300,44 @@ impl Store {
         })
     }
 
+    /// Opens a segment of which only pieces are here.
+    fn open_pieces(&self, id: SegmentId) -> Result<Option<Segment>> {
+        let Some(file) = LazyFile::open(&self.0.dir, id)? else { return Ok(None) };
+        let pieces = Pieces { file: Arc::new(file), dir: self.0.dir.clone(), source: self.source() };
+        Segment::in_pieces(id, &paths::lazy(&self.0.dir, id), pieces).map(Some)
+    }
+
+    /// Returns where pieces of segments come from that are not here.
+    fn source(&self) -> Option<Arc<dyn SegmentSource>> {
+        self.0.source.get().map(Arc::clone)
+    }
+
+    /// Drops what is kept in memory of a segment.
+    fn forget_segment(&self, id: SegmentId) {
+        lock(&self.0.segments).pop(&id);
+    }
+
+    /// Tells whether only pieces of a segment are here.
+    fn is_in_pieces(&self, id: SegmentId) -> bool {
+        !paths::segment(&self.0.dir, id).exists() && paths::lazy(&self.0.dir, id).exists()
+    }
+
+    /// Says where pieces of segments come from that are not here; once.
+    pub fn fetch_missing_from(&self, source: Arc<dyn SegmentSource>) {
+        let _ = self.0.source.set(source);
+    }
+
     fn open_segment(&self, id: SegmentId) -> Result<Option<Arc<Segment>>> {
         if let Some(segment) = lock(&self.0.segments).get(&id) {
             return Ok(Some(Arc::clone(segment)));
         }
-        let Some(segment) = Segment::open(id, &paths::segment(&self.0.dir, id))? else { return Ok(None) };
+        let segment = match Segment::open(id, &paths::segment(&self.0.dir, id))? {
+            Some(segment) => segment,
+            None => match self.open_pieces(id)? {
+                Some(segment) => segment,
+                None => return Ok(None),
+            },
+        };
         let segment = Arc::new(segment);
         lock(&self.0.segments).put(id, Arc::clone(&segment));
         Ok(Some(segment))

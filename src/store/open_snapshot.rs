@@ -180,7 +180,10 @@ impl OpenSnapshot {
             let rank = commit.placement.first_rank + nth;
             let wanted = segment.page_hash(&commit.commit, commit.placement.first_rank, nth)?;
             let (number, first_rank) = segment.frame_of(rank);
-            let frame = run.frame(&self.store, &segment, number).map_err(|e| damaged(&segment, e.to_string()))?;
+            let frame = run.frame(&self.store, &segment, number).map_err(|e| match e {
+                StoreError::NotHere { .. } => e,
+                other => damaged(&segment, other.to_string()),
+            })?;
             let at = (rank - first_rank) as usize * PAGE_SIZE;
             let bytes =
                 frame.get(at..at + PAGE_SIZE).ok_or_else(|| damaged(&segment, "the frame is too short".to_owned()))?;

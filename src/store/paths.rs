@@ -11,6 +11,8 @@ pub const SEGMENTS: &str = "segments";
 pub const PACKS: &str = "packs";
 /// The folder of volumes that are no files of a worktree.
 pub const VOLUMES: &str = "volumes";
+/// The folder of segments of which only pieces are here.
+pub const LAZY: &str = "lazy";
 /// The folder of unfinished files.
 pub const TMP: &str = "tmp";
 
@@ -24,4 +26,9 @@ pub fn segment(dir: &Path, id: SegmentId) -> PathBuf {
 /// Returns the path of a pack.
 pub fn pack(dir: &Path, id: PackId) -> PathBuf {
     dir.join(PACKS).join(id.to_string())
+}
+
+/// Returns the path of a segment of which only pieces are here.
+pub fn lazy(dir: &Path, id: SegmentId) -> PathBuf {
+    dir.join(LAZY).join(id.to_string())
 }

@@ -65,7 +65,9 @@ type Claims = BTreeMap<(LogId, Lsn), Vec<LogEntry>>;
 
 fn read_segments(dir: &Path, out: &mut Vec<Entry>) -> Result<Claims> {
     let mut claims = Claims::new();
-    for folder in files_in(&dir.join(paths::SEGMENTS))? {
+    // Of segments in pieces the part is here that tells what is in them.
+    let folders = files_in(&dir.join(paths::SEGMENTS))?.into_iter().chain([dir.join(paths::LAZY)]);
+    for folder in folders {
         for path in files_in(&folder)? {
             let Some(id) = file_id::<SegmentId>(&path) else { continue };
             let segment = match Segment::open(id, &path) {

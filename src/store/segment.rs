@@ -19,7 +19,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use zstd::bulk::Decompressor;
 
-use super::container::{Container, ContainerKind, Section};
+use super::container::{Container, ContainerKind, Pieces, Section};
 use super::error::Result;
 use crate::model::content::{self, HASHES_PER_BLOCK};
 use crate::model::{PAGE_SIZE, PageHash, SegmentId, StorageCommit, VolumeId};
@@ -115,6 +115,12 @@ impl Segment {
     /// Opens a segment in memory; `name` stands for it in errors.
     pub fn in_memory(id: SegmentId, name: &Path, bytes: Vec<u8>) -> Result<Self> {
         let (container, index) = Container::in_memory::<SegmentIndex>(ContainerKind::Segment, name, Arc::new(bytes))?;
+        Self::of(id, container, index)
+    }
+
+    /// Opens a segment of which only pieces are here.
+    pub fn in_pieces(id: SegmentId, name: &Path, pieces: Pieces) -> Result<Self> {
+        let (container, index) = Container::in_pieces::<SegmentIndex>(ContainerKind::Segment, name, pieces)?;
         Self::of(id, container, index)
     }
 

@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::open_snapshot::OpenSnapshot;
 use super::segment::Segment;
 use super::{pack, paths, rebuild};
-use crate::model::{CommitHash, PAGE_SIZE, PageIdx, PageSet};
+use crate::model::{CommitHash, PAGE_SIZE, PageIdx, PageSet, SegmentId};
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
@@ -98,10 +98,15 @@ impl Store {
     ) -> Result<Vec<Finding>, StoreError> {
         let mut findings: HashMap<CommitHash, Finding> = HashMap::new();
         open.prepare_scan()?;
+        let mut partial: HashMap<SegmentId, bool> = HashMap::new();
         let mut page = [0; PAGE_SIZE];
         for n in 1..=open.snapshot().page_count {
             let idx = PageIdx::new(n).expect("pages count from 1");
             let Some(commit) = open.origin(idx)? else { continue };
+            // What was left on a remote is verified when it comes.
+            if *partial.entry(commit.placement.segment).or_insert_with_key(|id| self.is_in_pieces(*id)) {
+                continue;
+            }
             let verified = done.entry(commit.hash).or_default();
             let is_new = verified.seen.insert(idx);
             if !is_new && !verified.damaged.contains(idx) {

@@ -32,6 +32,13 @@ pub struct Args {
     #[arg(short, long)]
     pub no_checkout: bool,
 
+    /// Leave large parts on the remote until they are read, and write no files to the worktree.
+    ///
+    /// Commits, trees and small changes come at once; pages of large databases when something reads them, as 'graft sql HEAD:app.db'
+    /// or 'graft diff' does, and 'graft restore' for a whole file. 'graft hydrate' brings the rest.
+    #[arg(long, conflicts_with = "no_checkout")]
+    pub lazy: bool,
+
     /// Where the remote is; see 'graft help remote' for the forms.
     pub url: String,
 
@@ -69,8 +76,14 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         name: args.origin,
         branch: args.branch,
         checkout: !args.no_checkout,
+        lazy: args.lazy,
     };
     let cloned = Repository::clone_from(&options, &ctx.settings())?;
+    if args.lazy {
+        ctx.say.hint(
+            "the files are not in the worktree; 'graft restore <file>' writes one, 'graft hydrate' brings everything",
+        );
+    }
     if cloned.head.is_none() {
         ctx.say.warning("the remote has no commits yet");
     }

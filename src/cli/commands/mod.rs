@@ -23,6 +23,7 @@ pub mod for_each_ref;
 pub mod fsck;
 pub mod gc;
 pub mod help;
+pub mod hydrate;
 pub mod init;
 pub mod log;
 pub mod ls_files;
@@ -71,7 +72,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
-    ("Work with others", &["remote", "push", "fetch", "pull", "ls-remote", "gc"]),
+    ("Work with others", &["remote", "push", "fetch", "pull", "hydrate", "ls-remote", "gc"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -129,6 +130,7 @@ pub enum Command {
     Fetch(fetch::Args),
     Pull(pull::Args),
     LsRemote(ls_remote::Args),
+    Hydrate(hydrate::Args),
     Gc(gc::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
@@ -195,6 +197,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Fetch(args) => fetch::run(args, ctx),
         Command::Pull(args) => pull::run(args, ctx),
         Command::LsRemote(args) => ls_remote::run(args, ctx),
+        Command::Hydrate(args) => hydrate::run(args, ctx),
         Command::Gc(args) => gc::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

@@ -46,6 +46,9 @@ impl From<RepoError> for Failure {
             return Self::silent(exit::BROKEN_PIPE);
         }
         let failure = described(&error).exit(code(&error));
+        if let Some(below) = left_behind(&error) {
+            return failure.help(store(below).unwrap_or_default());
+        }
         match repo(&error) {
             Some(help) => failure.help(help),
             None => failure,
@@ -79,6 +82,19 @@ impl From<ConfigError> for Failure {
             None => failure,
         }
     }
+}
+
+/// Returns the error, anywhere below this one, of a part that a lazy clone left on its remote.
+fn left_behind(error: &RepoError) -> Option<&StoreError> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let found = error.downcast_ref::<StoreError>().filter(|e| matches!(e, StoreError::NotHere { .. }));
+        if found.is_some() {
+            return found;
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Says what failed and why, without advice.
@@ -196,6 +212,9 @@ pub(super) fn store(error: &StoreError) -> Option<&'static str> {
         StoreError::NewerVersion { .. } => Some(NEWER),
         StoreError::Lock(_) | StoreError::IndexBusy { .. } => Some(WAIT_FOR_GRAFT),
         StoreError::Index { .. } => Some(REBUILD),
+        StoreError::NotHere { .. } => Some(
+            "it was left on the remote by a lazy clone; try again when that can be reached, and 'graft hydrate' to have all of it here",
+        ),
         _ => Some(FSCK),
     }
 }

@@ -9,6 +9,7 @@ use super::SyncError;
 use super::fetch::{FetchOptions, Fetched, Tags};
 use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::checkout::{CheckoutPaths, Source};
+use crate::repo::config::Key;
 use crate::repo::error::Result;
 use crate::repo::init::InitOptions;
 use crate::repo::objects::ObjectReader;
@@ -29,6 +30,8 @@ pub struct CloneOptions {
     pub branch: Option<String>,
     /// Whether files are written to the worktree.
     pub checkout: bool,
+    /// Whether large parts stay on the remote until they are read; no files are written then.
+    pub lazy: bool,
 }
 
 /// What a clone did.
@@ -90,7 +93,12 @@ impl Repository {
         let mut unfinished = Unfinished { top: top.clone(), was_there, armed: true };
         let first = branch.as_ref().and_then(|name| name.as_branch()).map(str::to_owned);
         Self::init(&top, &InitOptions { initial_branch: first }, settings)?;
-        Self::open(&top, settings.clone())?.add_remote(&options.name, &options.url)?;
+        let fresh = Self::open(&top, settings.clone())?;
+        fresh.add_remote(&options.name, &options.url)?;
+        if options.lazy {
+            let key = format!("remote.{}.promisor", options.name).parse::<Key>()?;
+            fresh.edit_config(|file| file.set(&key, "true"))?;
+        }
         let repo = Self::open(&top, settings.clone())?;
         let fetch = FetchOptions {
             remote: Some(options.name.clone()),
@@ -145,13 +153,13 @@ impl Repository {
             }
         }
         let Some(id) = head else { return Ok(None) };
-        if options.checkout && !self.tree(&self.commit(&id)?.tree)?.entries().is_empty() {
+        if (options.checkout || options.lazy) && !self.tree(&self.commit(&id)?.tree)?.entries().is_empty() {
             self.checkout_paths(&CheckoutPaths {
                 source: Source::Rev(id),
                 pathspecs: vec![PathBuf::from(":/")],
                 cwd: self.top().to_owned(),
                 staged: true,
-                worktree: true,
+                worktree: !options.lazy,
                 force: false,
                 no_overlay: false,
             })?;

@@ -133,7 +133,9 @@ impl Repository {
         };
         let monitor = self.monitor();
         let passed = |n| monitor.advance(n);
-        let mut receiver = Receiver::new(self.store(), remote, &passed);
+        let promised = named.name.as_ref().and_then(|name| self.config().get(&format!("remote.{name}.promisor")));
+        let is_lazy = promised.is_some_and(|entry| entry.value == "true");
+        let mut receiver = Receiver::new(self.store(), remote, &passed).lazily(is_lazy);
         let work = Work::start(monitor, "fetching", None);
         let new = missing(&wanted)?;
         if !options.dry_run {

@@ -3,6 +3,7 @@
 mod clone;
 mod fetch;
 mod named;
+mod promisor;
 mod pull;
 mod push;
 mod refspec;

@@ -1,5 +1,6 @@
 //! An open remote: reading its root, and replacing it so that nobody's change is lost.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::backend::{Backend, Version};
@@ -9,6 +10,7 @@ use super::open_backend;
 use super::root::{Nonce, ROOT, Root};
 use super::traffic::{Counted, Counter, Traffic};
 use super::url::RemoteUrl;
+use crate::model::SegmentId;
 use crate::util::random;
 
 /// How often others may come first before a change is given up.
@@ -106,6 +108,17 @@ impl Remote {
     pub(super) fn needed(&self, key: &str) -> Result<Vec<u8>> {
         let missing = || RemoteError::Missing { url: self.url.clone(), key: key.to_owned() };
         Ok(self.backend.read(key)?.ok_or_else(missing)?.bytes)
+    }
+
+    /// Reads bytes of a segment.
+    pub fn read_segment(&self, id: SegmentId, range: Range<u64>) -> Result<Vec<u8>> {
+        let key = format!("segments/{id}");
+        let missing = || RemoteError::Missing { url: self.url.clone(), key: key.clone() };
+        match self.backend.read_range(&key, range)? {
+            Some(bytes) => Ok(bytes),
+            None if !self.backend.is_there()? => Err(RemoteError::NoPlace { url: self.url.clone(), source: None }),
+            None => Err(missing()),
+        }
     }
 
     /// Writes an object under a name that stands for its content or that nobody else has.

@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::store::container::Section;
 use crate::store::entries::{Entry, LogEntry, MapPlace, ObjectPlace, Placement};
+use crate::store::lazy::LazyFile;
 use crate::store::pack::PackWriter;
 use crate::store::segment::Segment;
 use crate::store::segment_merge::SegmentMerge;
@@ -70,6 +71,8 @@ pub struct Receiver<'a> {
     /// Of them, those that are new here.
     fresh: HashMap<(LogId, Lsn), LogEntry>,
     received: Received,
+    /// Whether segments beside bundles stay on the remote.
+    is_lazy: bool,
 }
 
 /// Bundles that have not been read yet, newest first.
@@ -114,7 +117,13 @@ impl<'a> Receiver<'a> {
             sound: HashSet::new(),
             fresh: HashMap::new(),
             received: Received::default(),
+            is_lazy: false,
         }
+    }
+
+    /// Leaves the pages in segments beside bundles on the remote, to be fetched when they are read.
+    pub fn lazily(self, is_lazy: bool) -> Self {
+        Self { is_lazy, ..self }
     }
 
     /// Receives objects and everything that they lead to, as far as it is not here.
@@ -330,9 +339,14 @@ impl<'a> Receiver<'a> {
             }
         }
         wanted.sort_by_key(|entry| entry.id);
-        self.download(&wanted)?;
+        if !self.is_lazy {
+            self.download(&wanted)?;
+        }
         for entry in &wanted {
-            let segment = self.verified_segment(entry)?;
+            let segment = match self.is_lazy {
+                true => self.segment_in_pieces(entry)?,
+                false => self.verified_segment(entry)?,
+            };
             for part in &segment.index().commits {
                 let placement = Placement { segment: entry.id, first_rank: part.first_rank };
                 let found = LogEntry { commit: part.commit.clone(), volume: part.volume, placement };
@@ -344,6 +358,13 @@ impl<'a> Receiver<'a> {
         }
         self.received.segments += wanted.len();
         Ok(())
+    }
+
+    /// Brings of a segment just what tells what is in it.
+    fn segment_in_pieces(&self, entry: &SegmentEntry) -> Result<Arc<Segment>> {
+        LazyFile::prepare(self.store.dir(), entry.id, entry.len)?;
+        let missing = || RemoteError::Missing { url: self.remote.url().to_owned(), key: entry.key() };
+        self.store.open_segment(entry.id)?.ok_or_else(missing)
     }
 
     fn path(&self, entry: &SegmentEntry) -> std::path::PathBuf {
@@ -497,7 +518,7 @@ impl<'a> Receiver<'a> {
             return Ok(Some(bytes.clone()));
         }
         if let Some(MapPlace(segment, section)) = self.maps.get(id) {
-            let opened = Segment::open(*segment, &paths::segment(self.store.dir(), *segment))?;
+            let opened = self.store.open_segment(*segment)?;
             return Ok(opened.map(|s| s.map_bytes(*section)).transpose()?);
         }
         match self.store.map_bytes(id) {

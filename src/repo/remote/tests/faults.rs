@@ -139,6 +139,7 @@ fn clones_survive_every_fault_at_every_request() {
         name: "origin".to_owned(),
         branch: None,
         checkout: true,
+        lazy: false,
     };
     let rounds = each_request("faulty-clone", |fault, nth| {
         inject("faulty-clone", fault, nth);

@@ -58,8 +58,14 @@ fn fetch(repo: &Repository) -> Fetched {
 }
 
 fn clone(name: &str, into: &Path) -> Cloned {
-    let options =
-        CloneOptions { url: url(name), into: into.to_owned(), name: "origin".to_owned(), branch: None, checkout: true };
+    let options = CloneOptions {
+        url: url(name),
+        into: into.to_owned(),
+        name: "origin".to_owned(),
+        branch: None,
+        checkout: true,
+        lazy: false,
+    };
     Repository::clone_from(&options, &settings()).expect("clone")
 }
 
@@ -191,6 +197,7 @@ fn a_failed_clone_leaves_nothing() {
         name: "origin".to_owned(),
         branch: None,
         checkout: true,
+        lazy: false,
     };
     match Repository::clone_from(&options, &settings()) {
         Err(RepoError::Remote(RemoteError::Missing { key: missing, .. })) => assert_eq!(missing, key),

@@ -1,0 +1,88 @@
+//! Bringing everything that was left on a remote.
+
+use super::error::Result;
+use super::parallel;
+use crate::model::SegmentId;
+use crate::store::lazy::{self, BLOCK, LazyFile};
+use crate::store::{Store, StoreError};
+
+/// Bytes of a segment asked for at a time.
+const PART: u64 = 4 << 20;
+/// Pages verified in one step.
+const VERIFIED_AT_ONCE: u32 = 4096;
+
+/// What is here of the segments that were left on a remote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Segments that are not wholly here.
+    pub segments: usize,
+    /// Their bytes that are here.
+    pub present: u64,
+    /// Their bytes in all.
+    pub total: u64,
+}
+
+impl Store {
+    /// Tells how much of the segments that were left on a remote is here.
+    pub fn presence(&self) -> Result<Presence> {
+        let mut sum = Presence::default();
+        for id in lazy::all(self.dir())? {
+            if let Some(file) = LazyFile::open(self.dir(), id)? {
+                sum.segments += 1;
+                sum.present += file.present();
+                sum.total += file.len();
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Brings all of the segments that are here in pieces, and verifies them. What an interruption left is used.
+    pub fn hydrate(&self, passed: &(dyn Fn(u64) + Sync)) -> Result<Presence> {
+        let before = self.presence()?;
+        for id in lazy::all(self.dir())? {
+            let Some(file) = LazyFile::open(self.dir(), id)? else { continue };
+            let step = PART / BLOCK;
+            let mut runs = Vec::new();
+            for run in file.missing(0..file.blocks()) {
+                runs.extend(run.clone().step_by(step as usize).map(|at| at..(at + step).min(run.end)));
+            }
+            let source = self.source();
+            parallel::each(
+                &runs,
+                |run| (run.end - run.start) * BLOCK,
+                |run| {
+                    file.fill(run.clone(), self.dir(), source.as_deref())?;
+                    passed((run.end - run.start) * BLOCK);
+                    Ok(())
+                },
+                |_, ()| Ok::<_, super::RemoteError>(()),
+            )?;
+            self.verify_segment(id)?;
+            file.settle(self.dir())?;
+            self.forget_segment(id);
+        }
+        Ok(before)
+    }
+
+    /// Verifies every page of a segment.
+    fn verify_segment(&self, id: SegmentId) -> Result<()> {
+        self.forget_segment(id);
+        let Some(segment) = self.open_segment(id)? else { return Ok(()) };
+        for part in &segment.index().commits {
+            let count = part.commit.pages.len();
+            for at in (0..count).step_by(VERIFIED_AT_ONCE as usize) {
+                crate::util::interrupt::check()?;
+                let pages = at..(at + VERIFIED_AT_ONCE).min(count);
+                segment.verify_pages(&part.commit, part.first_rank, pages).map_err(|error| match error {
+                    StoreError::Damaged { path, what } => {
+                        // Nothing of it can be trusted; it is fetched again from the beginning.
+                        let _ = LazyFile::discard(self.dir(), id);
+                        StoreError::Damaged { path, what }
+                    }
+                    other => other,
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
