@@ -1,6 +1,7 @@
 //! `graft sql`: the shell, revisions as databases, and the tables and pragmas about the history.
 
 mod pragmas;
+mod prompt;
 mod revisions;
 mod shell;
 mod tables;

@@ -19,6 +19,14 @@ static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 /// Whether the hook was called and nobody has heard it yet.
 static CALLED: AtomicBool = AtomicBool::new(false);
 
+/// Whether a prompt waits for the user, who may press Ctrl-C at any time.
+static AT_PROMPT: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C do nothing from now on but call hooks.
+pub fn at_prompt() {
+    AT_PROMPT.store(true, Ordering::SeqCst);
+}
+
 /// A hook is in force while this lives.
 pub struct Hooked(());
 
@@ -69,11 +77,11 @@ pub fn install_handler() {
         if IGNORED.load(Ordering::SeqCst) > 0 {
             return;
         }
-        if let Some(hook) = &*HOOK.lock().unwrap_or_else(PoisonError::into_inner)
-            && !CALLED.swap(true, Ordering::SeqCst)
-        {
-            hook();
-            return;
+        match &*HOOK.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(_) if CALLED.swap(true, Ordering::SeqCst) => end(),
+            Some(hook) => return hook(),
+            None if AT_PROMPT.load(Ordering::SeqCst) => return,
+            None => {}
         }
         if interrupt::requested() {
             end();

@@ -16,6 +16,7 @@ use super::dot_words::KNOWN;
 use super::mode::Mode;
 use super::{Flow, Shell, Stop};
 use crate::cli::error::Failure;
+use crate::cli::interrupt;
 use crate::sqlite::sql::Names;
 
 /// Lines remembered.
@@ -117,11 +118,12 @@ pub fn run(shell: &mut Shell<'_>) -> Flow {
         // The first session has none.
         let _ = editor.load_history(file);
     }
+    interrupt::at_prompt();
     shell.ctx.say.note("'.help' lists commands, '.quit' or Ctrl-D leaves.");
     let (mut pending, mut number, mut first) = (String::new(), 0, 1);
     loop {
         shell.place.rest();
-        if let Some(words) = editor.helper_mut() {
+        if let Some(words) = editor.helper_mut().filter(|_| !shell.session.in_transaction()) {
             words.names = shell.session.names();
         }
         let name = shell.place.shown.clone();

@@ -13,6 +13,7 @@ use crate::repo::pathspec::Pathspecs;
 use crate::repo::walk::WalkOptions;
 use crate::sqlite::diff::{Compared, DiffOptions, RowPair, TableChanges, TablePair};
 use crate::sqlite::sql::functions::{Signature, TableFunction};
+use crate::sqlite::sql::rows;
 
 const DIFF: Signature = Signature {
     name: "graft_diff",
@@ -236,6 +237,30 @@ fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(),
         }
         let mut more = ControlFlow::Continue(());
         let (author, when) = (&entry.commit.author, &entry.commit.committer);
+        // A file that is new has every row new: the one that is asked for is looked up.
+        if let (None, Some(id), []) = (first, new, others)
+            && let Some((table, rows)) = looked_up(shared, &path, &wanted, id, key)?
+        {
+            known = true;
+            for row in rows {
+                let columns = table.new_columns.as_deref().unwrap_or_default();
+                let sent = send(vec![
+                    of_text(entry.id.to_string()),
+                    of_text(&author.name),
+                    of_text(&author.email),
+                    of_date(when.time, when.offset),
+                    Value::Integer(when.time),
+                    of_text(entry.commit.subject()),
+                    of_text("insert"),
+                    json(&table.key, std::slice::from_ref(key)),
+                    json(columns, &row),
+                ]);
+                if sent.is_break() {
+                    return Ok(());
+                }
+            }
+            continue;
+        }
         known |= changed(shared, &path, &wanted, (first, new), &mut |table, row| {
             let row_key = json(&table.key, row.key);
             let here = made_here.as_ref().is_none_or(|set| set.contains(&bytes(row_key.clone())));
@@ -265,6 +290,34 @@ fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(),
         true => Ok(()),
         false => Err(CallError::Argument(format!("no commit of '{rev}' has a table '{wanted}' in '{path}'")).into()),
     }
+}
+
+/// A table, and the rows of it that have the key.
+type LookedUp = (TableChanges, Vec<Vec<Value>>);
+
+/// Looks a row up by the value of its key; `None` where that is not enough to find it.
+fn looked_up(
+    shared: &Shared,
+    path: &RepoPath,
+    wanted: &str,
+    state: ObjectId,
+    key: &Value,
+) -> Result<Option<LookedUp>, SourceError> {
+    if matches!(key, Value::Null) {
+        return Ok(None);
+    }
+    let Some(rows) = open(shared, path, None, Some(state))? else { return Ok(None) };
+    let Some(pair) = rows.diff.tables().iter().find(|t| t.name.eq_ignore_ascii_case(wanted)) else { return Ok(None) };
+    if pair.compared != Compared::Rows {
+        return Ok(None);
+    }
+    let table = rows.diff.table_changes(pair)?;
+    let ([column], Some(columns)) = (table.key.as_slice(), &table.new_columns) else { return Ok(None) };
+    let source = shared.repo.open_snapshot(&state).map_err(boxed)?;
+    let found = rows::find(source, &pair.name, columns, column, key);
+    shared.repo.store().release();
+    // The key may also be written as JSON, and then nothing is found.
+    Ok(found.ok().filter(|found| !found.is_empty()).map(|found| (table, found)))
 }
 
 fn bytes(value: Value) -> Vec<u8> {

@@ -125,8 +125,20 @@ impl Session {
         self.query("SELECT name FROM pragma_table_info(?1, ?2)", [table, db], |row| row.get(0))
     }
 
-    /// Gathers the names that a prompt completes; what cannot be read is left out.
+    /// Gathers the names that a prompt completes; what cannot be read at once is left out. A transaction gets none, as reading would
+    /// begin it in earnest.
     pub fn names(&self) -> Names {
+        if self.in_transaction() {
+            return Names::default();
+        }
+        // Nobody waits for a prompt.
+        let unlocked = self.conn.busy_timeout(std::time::Duration::ZERO);
+        let names = self.names_now();
+        let _ = unlocked.and_then(|()| self.conn.busy_timeout(self.busy.get()));
+        names
+    }
+
+    fn names_now(&self) -> Names {
         let text = |sql: &str| self.query(sql, [], |row| row.get::<_, String>(0)).unwrap_or_default();
         let tables = self.tables("%").unwrap_or_default();
         let mut columns = BTreeSet::new();

@@ -13,6 +13,7 @@ mod import;
 pub mod pages;
 pub mod pragma;
 pub mod revisions;
+pub mod rows;
 pub mod split;
 pub mod volumes;
 
@@ -75,6 +76,7 @@ pub trait Sink {
 /// A user's connection.
 pub struct Session {
     conn: Connection,
+    busy: std::cell::Cell<Duration>,
     pragmas: Option<Box<dyn pragma::Pragmas>>,
 }
 
@@ -95,7 +97,7 @@ impl Session {
         vfs::forget_error();
         let opened = vfs::register().and_then(|()| connect(target, busy));
         match opened {
-            Ok(conn) => Ok(Self { conn, pragmas: None }),
+            Ok(conn) => Ok(Self { conn, busy: busy.into(), pragmas: None }),
             Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
         }
     }
@@ -107,6 +109,7 @@ impl Session {
 
     /// Waits this long for locks of other connections.
     pub fn wait_for_locks(&self, busy: Duration) -> Result<(), RunError> {
+        self.busy.set(busy);
         self.conn.busy_timeout(busy).map_err(|e| RunError::of(e, Stage::Step, 0, None))
     }
 
