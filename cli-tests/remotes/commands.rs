@@ -152,3 +152,23 @@ fn large_databases_go_as_they_lie() {
     place.assert_sound("two");
     place.assert_equal("one", "two");
 }
+
+#[test]
+fn copies_of_a_repository_can_go_on_side_by_side() {
+    let place = Place::new();
+    // Copied after the first commit: both have the same logs, and neither may go on with the other's.
+    crate::tree::copy_tree(&place.dir("one"), &place.dir("two"));
+    place.change("one", 1);
+    place.run("one", &["push"]);
+    place.change("two", 2);
+    place.run("two", &["push", "origin", "HEAD:theirs"]);
+    for name in ["one", "two"] {
+        place.run(name, &["fetch"]);
+        place.assert_sound(name);
+    }
+    place.run("one", &["reset", "-q", "--hard", "origin/theirs"]);
+    place.assert_equal("one", "two");
+    place.clone("three");
+    place.assert_sound("three");
+    place.run("one", &["fsck", "--remote"]);
+}

@@ -10,7 +10,7 @@ use super::error::{Result, StoreError};
 use super::ingest::Ingested;
 use super::open_snapshot::OpenSnapshot;
 use super::segment_writer::SegmentWriter;
-use super::{pack, paths};
+use super::{pack, paths, writer};
 use crate::model::gid::PackId;
 use crate::model::page_map::{self, MapChunk, PageMap};
 use crate::model::{
@@ -137,8 +137,11 @@ impl<'a> Transaction<'a> {
     /// Continues the volume's log if the base is its newest commit, else starts a new log.
     fn next_position(&self, volume: VolumeId, head: Option<(LogId, Lsn)>) -> Result<(LogId, Lsn)> {
         let record = self.store.volume(volume)?;
+        let fresh = LogId::new(random::unix_ms(), random::bytes());
+        // Asked for new logs as well: whoever copies this folder from now on is recognised.
+        let is_ours = writer::may_continue(self.store.dir(), record.map_or(fresh, |r| r.log))?;
         let continued = match (record, head) {
-            (Some(r), Some(head)) if (r.log, r.head) == head => r.head.next().map(|next| (r.log, next)),
+            (Some(r), Some(head)) if is_ours && (r.log, r.head) == head => r.head.next().map(|next| (r.log, next)),
             _ => None,
         };
         // Positions already handed out in this operation are not in the index yet.
@@ -146,7 +149,7 @@ impl<'a> Transaction<'a> {
             |log: LogId| self.entries.iter().any(|e| e.keyspace == Keyspace::Log && e.key.starts_with(log.as_bytes()));
         Ok(match continued {
             Some((log, lsn)) if !taken(log) => (log, lsn),
-            _ => (LogId::new(random::unix_ms(), random::bytes()), Lsn::FIRST),
+            _ => (fresh, Lsn::FIRST),
         })
     }
 }

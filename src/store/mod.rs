@@ -52,6 +52,7 @@ mod tail;
 mod tests;
 mod verify;
 mod volumes;
+mod writer;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
