@@ -13,7 +13,7 @@ use crate::repo::remote::{FetchOptions, Fetched, RefFetch, Tags};
 
 /// Bring the commits that a remote has.
 ///
-/// Branches of the remote are kept under refs/remotes/<name>/; no branch or file of your own changes. Everything is verified
+/// Branches of the remote are kept under `refs/remotes/<name>/`; no branch or file of your own changes. Everything is verified
 /// before it counts as here. A fetch that is interrupted changes nothing, and fetching again completes it.
 #[derive(clap::Args, Debug, Default)]
 #[command(after_help = "Examples:\n  graft fetch\n  graft fetch --all --prune\n  graft fetch origin main:review")]
