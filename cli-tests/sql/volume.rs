@@ -244,3 +244,53 @@ fn a_kill_leaves_a_prefix_of_whole_transactions() {
             .ok();
     }
 }
+
+/// Stops a transaction before each write, fsync and rename of Graft in turn.
+#[cfg(debug_assertions)]
+#[test]
+fn a_crash_at_any_step_leaves_the_transaction_whole_or_not_at_all() {
+    let env = volume();
+    env.graft([
+        "sql",
+        "--volume",
+        "v",
+        "CREATE TABLE t (x INTEGER PRIMARY KEY, y); INSERT INTO t VALUES (1, zeroblob(9000))",
+    ])
+    .ok();
+    let kept = env.outside().join("kept");
+    crate::tree::copy_tree(env.repo(), &kept);
+    let transaction = [
+        "sql",
+        "--volume",
+        "v",
+        "BEGIN; INSERT INTO t VALUES (2, zeroblob(9000)); UPDATE t SET y = 'new' WHERE x = 1; COMMIT",
+    ];
+    let count_file = env.outside().join("count");
+    let mut counted = env.command(transaction);
+    counted.env("GRAFT_CRASH_COUNT", &count_file);
+    env.run(counted).ok();
+    let points: u32 = std::fs::read_to_string(&count_file).expect("a count").trim().parse().expect("a number");
+    assert!(points >= 5, "only {points} crash points");
+    let mut is_new = false;
+    for point in 1..=points {
+        crate::tree::copy_tree(&kept, env.repo());
+        let mut crashing = env.command(transaction);
+        crashing.env("GRAFT_CRASH_AT", point.to_string());
+        let outcome = env.run(crashing);
+        assert_eq!(outcome.code(), 1006, "{outcome}");
+        let seen =
+            env.graft(["sql", "--volume", "v", "PRAGMA integrity_check; SELECT count(*), sum(y = 'new') FROM t"]).ok();
+        let new_now = match seen.as_str() {
+            "ok\n1|0\n" => false,
+            "ok\n2|1\n" => true,
+            other => panic!("at step {point} of {points}: {other}"),
+        };
+        assert!(new_now || !is_new, "at step {point} of {points} the old state is back");
+        is_new = new_now;
+        env.graft(["fsck"]).ok();
+        // The next transaction needs no repair.
+        env.graft(["sql", "--volume", "v", "INSERT INTO t VALUES (9, 9)"]).ok();
+        let log = env.graft(["volume", "log", "v", "--json"]).ndjson().len();
+        assert_eq!(log, 3 + usize::from(new_now), "at step {point}");
+    }
+}
