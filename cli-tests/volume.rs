@@ -104,6 +104,24 @@ fn forks_go_their_own_way() {
 }
 
 #[test]
+fn damage_is_found_and_named() {
+    let env = TestEnvironment::init();
+    env.graft(["volume", "new", "--tag", "a"]).ok();
+    write(&env, &["a"], &noise(40 * 4096, 7)).ok();
+    let before = env.graft(["fsck", "--json"]).json();
+    assert_eq!(before["checked"]["page_bytes"].as_u64(), Some(40 * 4096), "{before}");
+    let segment =
+        env.graft(["volume", "log", "a", "--json"]).ndjson()[0]["segment"].as_str().expect("a segment").to_owned();
+    let file = env.dot_graft().join("segments").join(segment[segment.len() - 2..].to_lowercase()).join(segment);
+    let mut bytes = std::fs::read(&file).expect("the segment");
+    bytes[5000..5016].fill(0xa5);
+    std::fs::write(&file, bytes).expect("written");
+    let found = env.graft(["fsck"]);
+    assert!(found.expect(1).stdout().contains("volume "), "{found}");
+    env.graft(["volume", "checksum", "a"]).fails(&["damaged"]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let env = TestEnvironment::init();
     crate::database::make(&env.path("app.db"), 100, "DELETE");

@@ -257,6 +257,17 @@ impl Check<'_> {
                 self.damaged.push(KnownDamage { snapshot: id, path: path.clone() });
             }
         }
+        match repo.store().volumes() {
+            Ok(volumes) => {
+                for volume in volumes {
+                    interrupt::check()?;
+                    let name = format!("volume {}", volume.id);
+                    let used = vec![name.clone()];
+                    self.state(name, volume.snapshot, used, connectivity_only, (&mut done, &mut commits))?;
+                }
+            }
+            Err(e) => self.find("volumes", e, vec!["volumes that belong to no file".to_owned()]),
+        }
         drop(work);
         self.report.checked.storage_commits = commits.len() as u64;
         interrupt::check()?;
@@ -276,12 +287,25 @@ impl Check<'_> {
         let Some(snapshot): Option<Snapshot> = self.decoded(repo.snapshot(&id), &id, &shorten(&used)) else {
             return Ok(false);
         };
+        self.state(format!("snapshot {id}"), snapshot, used, connectivity_only, (done, commits))
+    }
+
+    /// Verifies a state; returns whether it can be read.
+    fn state(
+        &mut self,
+        name: String,
+        snapshot: Snapshot,
+        used: Vec<String>,
+        connectivity_only: bool,
+        (done, commits): (&mut HashMap<CommitHash, Verified>, &mut HashSet<CommitHash>),
+    ) -> Result<bool> {
+        let repo = self.repo;
         self.report.checked.snapshots += 1;
         let listed: Vec<CommitHash> = snapshot.commits_newest_first().map(|(_, _, hash)| hash).collect();
         let open = match repo.store().open_snapshot(snapshot) {
             Ok(open) => open,
             Err(e) => {
-                self.find(format!("snapshot {id}"), e, used);
+                self.find(name, e, used);
                 return Ok(false);
             }
         };
@@ -290,7 +314,7 @@ impl Check<'_> {
             let checked = repo.store().check_segments(&open);
             let is_sound = checked.is_ok();
             if let Err(e) = checked {
-                self.find(format!("snapshot {id}"), e, used);
+                self.find(name, e, used);
             }
             return Ok(is_sound);
         }
@@ -308,7 +332,7 @@ impl Check<'_> {
                     self.find(format!("storage commit {}", f.commit), f.error, used.clone());
                 }
             }
-            Err(e) => self.find(format!("snapshot {id}"), e, used),
+            Err(e) => self.find(name, e, used),
         }
         Ok(is_sound)
     }
