@@ -86,7 +86,7 @@ impl RepositoryRevisions {
             return Err(RevisionError::NotADatabase { path, rev: rev.to_owned() }.into());
         }
         self.repo.store().release();
-        Ok(Arc::new(Released { open, store: self.repo.store().clone() }))
+        Ok(Arc::new(Released::new(open, self.repo.store().clone())))
     }
 }
 

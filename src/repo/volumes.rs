@@ -1,6 +1,7 @@
 //! Volumes of the store as SQL opens them: one storage commit per transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::{FileKind, PAGE_SIZE, PageIdx, PageSource, Snapshot, SourceError, VolumeId};
 use crate::sqlite::sql::volumes::{DirtyPages, VolumeFile, Volumes};
@@ -51,7 +52,7 @@ impl StoreVolume {
         };
         self.store.release();
         self.seen = Some((snapshot, Arc::clone(&open)));
-        Ok(Arc::new(Released { open, store: self.store.clone() }))
+        Ok(Arc::new(Released::new(open, self.store.clone())))
     }
 }
 
@@ -97,10 +98,20 @@ fn follows(first: PageIdx, bytes: &[u8], next: PageIdx) -> bool {
     count < RUN && u64::from(first.get()) + count as u64 == u64::from(next.get())
 }
 
+/// Reads after which it pays to know where every page lies.
+const MANY: u32 = 64;
+
 /// A snapshot that keeps the store's index open for no longer than one read: a user may leave a session as it is.
 pub(super) struct Released {
-    pub open: Arc<OpenSnapshot>,
-    pub store: Store,
+    open: Arc<OpenSnapshot>,
+    store: Store,
+    reads: AtomicU32,
+}
+
+impl Released {
+    pub fn new(open: Arc<OpenSnapshot>, store: Store) -> Self {
+        Self { open, store, reads: AtomicU32::new(0) }
+    }
 }
 
 impl PageSource for Released {
@@ -109,6 +120,9 @@ impl PageSource for Released {
     }
 
     fn read_pages(&self, first: PageIdx, out: &mut [u8]) -> Result<(), SourceError> {
+        if self.reads.fetch_add(1, Ordering::Relaxed) == MANY {
+            self.open.prepare_scan()?;
+        }
         let done = self.open.read(first, out);
         self.store.release();
         Ok(done?)
