@@ -37,6 +37,7 @@ pub struct Place {
     pub pager: Option<String>,
     cwd: PathBuf,
     read_only: bool,
+    create: bool,
     busy: Duration,
     _serving: Option<Serving>,
     _volumes: Option<volumes::Serving>,
@@ -84,6 +85,7 @@ impl Place {
             pager,
             cwd: ctx.cwd.clone(),
             read_only: wanted.read_only,
+            create: wanted.create,
             busy,
             _serving: serving,
             _volumes: volumes,
@@ -114,7 +116,7 @@ impl Place {
                 Some(name) => Target::Volume { name, read_only: self.read_only },
                 None => Target::Memory,
             },
-            (Some(path), None) => Target::File { path, read_only: self.read_only },
+            (Some(path), None) => Target::File { path, read_only: self.read_only, create: self.create },
             (Some(path), Some(rev)) => {
                 // SQLite says only that it cannot open it; this says why, with the help that belongs to it.
                 if let Some(repo) = &self.repo {

@@ -38,12 +38,14 @@ use super::vfs;
 pub enum Target<'a> {
     /// An empty database in memory.
     Memory,
-    /// A file, which is made if it is not there.
+    /// A file.
     File {
         /// The file.
         path: &'a Path,
-        /// Open it for reading only; it must exist.
+        /// Open it for reading only.
         read_only: bool,
+        /// Make it if it is not there.
+        create: bool,
     },
     /// A volume that is no file of the worktree.
     Volume {
@@ -186,7 +188,15 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
     let not_absolute = |_| rusqlite::Error::InvalidPath(std::path::PathBuf::new());
     let conn = match target {
         Target::Memory => Connection::open_in_memory_with_flags(flags)?,
-        Target::File { path, .. } => Connection::open_with_flags(uri(path, "").map_err(not_absolute)?, flags)?,
+        Target::File { path, read_only, create } => {
+            // The flags also hold for files attached later, the mode does not.
+            let mode = match (read_only, create) {
+                (true, _) => "mode=ro",
+                (false, true) => "mode=rwc",
+                (false, false) => "mode=rw",
+            };
+            Connection::open_with_flags(uri(path, mode).map_err(not_absolute)?, flags)?
+        }
         Target::Volume { name, .. } => Connection::open_with_flags(volumes::uri(name), flags)?,
         Target::Revision { path, rev, .. } => {
             Connection::open_with_flags(revisions::uri(path, rev).map_err(not_absolute)?, flags)?
