@@ -284,6 +284,11 @@ fn the_format() {
 }
 
 #[test]
+fn the_writer() {
+    Whole::new().check("writer", Bar::RightOrNamed);
+}
+
+#[test]
 fn everything_that_can_be_rebuilt_is_gone_at_once() {
     let whole = Whole::new();
     for folder in ["store", "tmp"] {
@@ -311,6 +316,7 @@ fn every_kind_of_file_is_damaged_by_a_test() {
         "store.lock",
         "lock",
         "format",
+        "writer",
     ];
     for file in files_under(&whole.env.dot_graft()) {
         assert!(known.iter().any(|kind| file.starts_with(kind)), "nothing damages {}", file.display());

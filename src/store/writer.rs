@@ -22,8 +22,11 @@ pub fn may_continue(dir: &Path, log: LogId) -> Result<bool> {
     let path = dir.join(FILE);
     let meta = fs::metadata(dir).map_err(StoreError::io("read", dir))?;
     let here = format!("{} {}", meta.dev(), meta.ino());
-    let since = match fs::read_to_string(&path) {
-        Ok(text) => parse(&text).filter(|(place, _)| *place == here).map(|(_, since)| since),
+    let since = match fs::read(&path) {
+        // A damaged file names no folder, which costs a new log per volume.
+        Ok(bytes) => {
+            parse(&String::from_utf8_lossy(&bytes)).filter(|(place, _)| *place == here).map(|(_, since)| since)
+        }
         // From before this file was kept: nothing says that it is a copy.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             write(dir, &here, 0)?;
