@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::date::rfc3339;
-use crate::cli::render::path::{Quote, quoted};
+use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::view;
 use crate::model::RefName;
 use crate::repo::operations::{Change, Direction, FileState, RefChange, UndoOptions, Undone};
@@ -109,9 +109,10 @@ fn go(options: UndoOptions, schema: &str, ctx: &mut Context) -> Outcome {
             };
             writeln!(ctx.out, "{name}: {to}")?;
         }
+        let from = ctx.prefix(&repo);
         let lists = [(&undone.index, "in the index"), (&undone.files, "in the worktree")];
         for (path, place) in lists.iter().flat_map(|(list, place)| list.iter().map(move |c| (&c.path, place))) {
-            writeln!(ctx.out, "{}: {place}", quoted(path.as_str(), Quote::People))?;
+            writeln!(ctx.out, "{}: {place}", quoted(&relative(path.as_str(), &from), Quote::People))?;
         }
     }
     Ok(exit::DONE)

@@ -277,8 +277,7 @@ fn a_thousand_refs_are_listed_in_ten_milliseconds() {
         fs::write(f.refs.dir.join(format!("refs/heads/branch-{n}")), format!("{}\n", id(n as u8))).unwrap();
     }
     let limit = Duration::from_millis(10);
-    let loose = fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
+    fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
     f.refs.pack(&f.lock).unwrap();
-    let packed = fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
-    println!("1,000 refs: loose {loose:?}, packed {packed:?}");
+    fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
 }
