@@ -1,11 +1,11 @@
-"""Commands on refs and commits in a long history: what they cost must not grow with it."""
+"""Commands in a long history, and in a folder of many files: what they cost must not grow with either."""
 import os
 import shutil
 
 from measure import median, run, show_time
 from table import Table
 
-COMMITS, REFS = 100_000, 1_000
+COMMITS, REFS, FILES = 100_000, 1_000, 10_000
 
 
 def report(graft, maker, work):
@@ -45,5 +45,25 @@ def report(graft, maker, work):
     measure('status', 'status')
     measure('branch --contains topic/00990', 'branch', '--contains', 'topic/00990', most=None)
     measure('rev-list --count HEAD', 'rev-list', '--count', 'HEAD', most=None)
+    table.show()
+    shutil.rmtree(folder)
+    many_files(graft, os.path.join(work, 'files'))
+
+
+def many_files(graft, folder):
+    """Small files, all of them tracked: reading the index, and looking at each."""
+    for n in range(FILES):
+        path = os.path.join(folder, 'part-%03d' % (n % 700), 'file-%d.txt' % n)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as f:
+            f.write('%d\n' % n)
+    run([graft, 'init', '-b', 'main'], folder)
+    table = Table('%s tracked files' % format(FILES, ','))
+    table.add('first add', show_time(run([graft, 'add', '.'], folder).seconds))
+    run([graft, 'commit', '-qm', 'first'], folder)
+    run([graft, 'status'], folder)
+    listed = median(15, None, [graft, 'ls-files'], folder)
+    table.add('ls-files', show_time(listed.seconds))
+    table.add('status', show_time(median(15, None, [graft, 'status'], folder).seconds))
     table.show()
     shutil.rmtree(folder)

@@ -172,3 +172,33 @@ fn copies_of_a_repository_can_go_on_side_by_side() {
     place.assert_sound("three");
     place.run("one", &["fsck", "--remote"]);
 }
+
+#[test]
+fn a_history_can_be_cut_off_and_brought_back() {
+    let place = Place::new();
+    for row in 1..6 {
+        place.change("one", row);
+    }
+    place.run("one", &["push"]);
+    place.env.graft_in(&place.env.outside(), ["clone", "--depth", "2", &place.url, "two"]).ok();
+    assert_eq!(place.run("two", &["log", "--format=%s"]), "one 5\none 4\n");
+    assert_eq!(place.run("two", &["rev-parse", "--is-shallow-repository"]), "true\n");
+    place.assert_sound("two");
+    place.assert_equal("one", "two");
+    place.env.graft_in(&place.dir("two"), ["show", "HEAD~2"]).refused(&["HEAD~2"]);
+    place.run("two", &["switch", "-q", "--detach", "HEAD~1"]);
+    place.env.graft_in(&place.dir("two"), ["commit", "--amend", "-m", "other"]).refused(&["cut off", "--unshallow"]);
+    place.run("two", &["switch", "-q", "main"]);
+    place.change("two", 9);
+    place.run("two", &["push"]);
+    place.run("one", &["pull"]);
+    place.assert_equal("one", "two");
+    place.env.graft_in(&place.dir("two"), ["push", "../hub2", "main"]).refused(&["cut off", "--unshallow"]);
+    place.run("two", &["fetch", "--depth", "4"]);
+    assert_eq!(place.run("two", &["rev-list", "--count", "HEAD"]), "4\n");
+    place.run("two", &["fetch", "--unshallow"]);
+    assert_eq!(place.run("two", &["rev-list", "--count", "HEAD"]), "7\n");
+    place.env.graft_in(&place.dir("two"), ["fetch", "--unshallow"]).refused(&["here already"]);
+    place.assert_sound("two");
+    place.env.graft_in(&place.env.outside(), ["clone", "--depth", "0", &place.url, "three"]).expect(2);
+}

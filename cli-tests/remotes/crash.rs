@@ -94,3 +94,26 @@ fn clone_at_some_crash_points() {
         }
     });
 }
+
+#[test]
+fn history_grows_back_at_every_crash_point() {
+    let place = Place::new();
+    for row in 1..4 {
+        place.change("one", row);
+    }
+    place.run("one", &["push"]);
+    place.env.graft_in(&place.env.outside(), ["clone", "-q", "--depth", "2", &place.url, "two"]).ok();
+    let two = place.dir("two");
+    let kept = place.env.outside().join("kept");
+    copy_tree(&two, &kept);
+    walk(&place, &two, &["fetch", "--unshallow"], &|| copy_tree(&kept, &two), &|at| {
+        place.run("two", &["fsck"]);
+        let count = place.run("two", &["rev-list", "--count", "HEAD"]);
+        assert!(count == "2\n" || count == "4\n", "{count} at {at}");
+        if place.run("two", &["rev-parse", "--is-shallow-repository"]) == "true\n" {
+            place.run("two", &["fetch", "--unshallow"]);
+        }
+        assert_eq!(place.run("two", &["rev-list", "--count", "HEAD"]), "4\n", "at {at}");
+        place.assert_sound("two");
+    });
+}

@@ -118,7 +118,10 @@ impl Repository {
         let tip = self.head_commit()?;
         let replaced = match (options.amend, tip) {
             (true, None) => return Err(CommitError::NothingToAmend.into()),
-            (true, Some(id)) => Some(self.commit(&id)?),
+            (true, Some(id)) => {
+                self.needs_parents(&id)?;
+                Some(self.commit(&id)?)
+            }
             (false, _) => None,
         };
         let parents = match &replaced {

@@ -42,6 +42,7 @@ pub mod remove;
 pub mod reset;
 pub mod revisions;
 pub mod revspec;
+pub mod shallow;
 pub mod staging;
 pub mod stash;
 pub mod status;
@@ -72,7 +73,7 @@ use objects::{ObjectReader, ReadError};
 use operations::OperationLog;
 use refs::RefStore;
 
-use crate::model::{IdPrefix, ObjectId, RawObject, Signature};
+use crate::model::{Commit, IdPrefix, ObjectId, RawObject, Signature};
 use crate::store::remote::RemoteEnv;
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::util::lock::FileLock;
@@ -129,6 +130,7 @@ pub struct Repository {
     config: Config,
     /// What the user was told of revisions already.
     said: revspec::Said,
+    cut: shallow::Cut,
 }
 
 impl Repository {
@@ -166,6 +168,7 @@ impl Repository {
             settings,
             config,
             said: revspec::Said::default(),
+            cut: shallow::Cut::default(),
         };
         repo.keep_promises();
         repo.settle_move_if_idle();
@@ -237,6 +240,16 @@ impl ObjectReader for Repository {
             StoreError::Object(e) => ReadError::Object(e),
             other => ReadError::Store { id: *id, source: Box::new(other) },
         })
+    }
+
+    /// Reads a commit; without parents where the history is cut off.
+    fn commit(&self, id: &ObjectId) -> Result<Commit, ReadError> {
+        let mut commit: Commit = self.raw(id)?.decode()?;
+        let cut = self.cut().map_err(|e| ReadError::Store { id: *id, source: Box::new(e) })?;
+        if cut.contains(id) {
+            commit.parents.clear();
+        }
+        Ok(commit)
     }
 
     fn with_prefix(&self, prefix: &IdPrefix) -> Result<Vec<ObjectId>, ReadError> {

@@ -87,7 +87,7 @@ pub use lazy::SegmentSource;
 use segment::Segment;
 
 /// Decompressed frames kept in memory (64 KiB each).
-const FRAMES_KEPT: usize = 256;
+const FRAMES_KEPT: usize = 160;
 /// Open segments kept.
 const SEGMENTS_KEPT: usize = 128;
 /// Page map chunks kept in memory.

@@ -59,9 +59,10 @@ impl PackWriter {
         Ok(RawObject::verify(id, bytes)?)
     }
 
-    /// Puts the pack, durably, at its place.
-    pub fn finish(self, to: &Path) -> Result<PackIndex> {
+    /// Puts the pack, durably, at its place, with those objects in its index that `is_kept` says; nobody finds the others.
+    pub fn finish(self, to: &Path, is_kept: impl Fn(&ObjectId) -> bool) -> Result<PackIndex> {
         let mut index = PackIndex { objects: self.objects };
+        index.objects.retain(|(id, _)| is_kept(id));
         index.objects.sort();
         self.writer.finish(&index, to).map_err(StoreError::io("write", to))?;
         Ok(index)

@@ -39,6 +39,20 @@ pub struct Args {
     #[arg(long, conflicts_with = "no_checkout")]
     pub lazy: bool,
 
+    /// Bring only the newest so many generations of commits; 'graft fetch --unshallow' brings the rest.
+    ///
+    /// Just the branch that is checked out is fetched then, unless --no-single-branch is given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth: Option<u32>,
+
+    /// Fetch just the branch that is checked out, now and later.
+    #[arg(long, overrides_with = "no_single_branch")]
+    pub single_branch: bool,
+
+    /// Fetch all branches, also with --depth.
+    #[arg(long)]
+    pub no_single_branch: bool,
+
     /// Where the remote is; see 'graft help remote' for the forms.
     pub url: String,
 
@@ -76,6 +90,8 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         name: args.origin,
         branch: args.branch,
         checkout: !args.no_checkout,
+        depth: args.depth,
+        single_branch: args.single_branch || args.depth.is_some() && !args.no_single_branch,
         lazy: args.lazy,
     };
     let cloned = Repository::clone_from(&options, &ctx.settings())?;

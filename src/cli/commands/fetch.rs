@@ -10,6 +10,7 @@ use crate::cli::render::size::count;
 use crate::cli::render::traffic::{self, TrafficJson};
 use crate::repo::Repository;
 use crate::repo::remote::{FetchOptions, Fetched, RefFetch, Tags};
+use crate::repo::shallow::Depth;
 
 /// Bring the commits that a remote has.
 ///
@@ -37,6 +38,14 @@ pub struct Args {
     /// Let refs here go back.
     #[arg(short, long)]
     pub force: bool,
+
+    /// Bring so many generations of commits, also where the history was cut off before.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth: Option<u32>,
+
+    /// Bring what 'clone --depth' or 'fetch --depth' left out of the history.
+    #[arg(long, conflicts_with = "depth")]
+    pub unshallow: bool,
 
     /// Only say what would change.
     #[arg(short = 'n', long)]
@@ -80,6 +89,9 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         (true, Some(_)) => return Err(Failure::usage("--all takes no remote").help("leave out one of the two")),
         (false, text) => vec![text.map(|text| remote::typed(&text, &repo, ctx)).transpose()?],
     };
+    if args.unshallow && !repo.is_shallow()? {
+        return Err(Failure::new("the whole history is here already").help("leave out --unshallow"));
+    }
     let options = FetchOptions {
         remote: None,
         refspecs: words.collect(),
@@ -87,6 +99,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         tags: tags(args.tags, args.no_tags),
         force: args.force,
         dry_run: args.dry_run,
+        depth: if args.unshallow { Some(Depth::Whole) } else { args.depth.map(Depth::Generations) },
         is_clone: false,
     };
     let mut rejected = false;

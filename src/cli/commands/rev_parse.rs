@@ -37,6 +37,10 @@ pub struct Args {
     #[arg(long)]
     pub is_inside_work_tree: bool,
 
+    /// Show whether the history is cut off, as 'clone --depth' does.
+    #[arg(long)]
+    pub is_shallow_repository: bool,
+
     /// Fail if it is not exactly one revision (with -q without a message).
     #[arg(long)]
     pub verify: bool,
@@ -99,6 +103,9 @@ fn values(args: &Args, repo: &Repository, ctx: &Context) -> Result<Vec<String>, 
     }
     if args.is_inside_work_tree {
         values.push((!ctx.cwd.starts_with(repo.dir())).to_string());
+    }
+    if args.is_shallow_repository {
+        values.push(repo.is_shallow()?.to_string());
     }
     let named = revs::with(repo, |revs| {
         let set = revs.set(&args.revs)?;

@@ -8,7 +8,6 @@ use super::*;
 use crate::model::{Snapshot, object::Object};
 use crate::repo::fingerprint::SidecarPrint;
 use crate::repo::objects::MemoryObjects;
-use crate::repo::testing::fastest;
 
 fn entry(path: &str) -> IndexEntry {
     IndexEntry {
@@ -122,7 +121,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn ten_thousand_entries_load_fast() {
+fn ten_thousand_entries_are_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let mut index = Index::default();
     index.extend(
@@ -132,8 +131,7 @@ fn ten_thousand_entries_load_fast() {
         }),
     );
     index.save(dir.path(), &lock(dir.path())).unwrap();
-    let limit = Duration::from_millis(20);
-    fastest(limit, || assert_eq!(Index::load(dir.path()).unwrap().unwrap().len(), 10_000));
+    assert_eq!(Index::load(dir.path()).unwrap().unwrap(), index);
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::Signature;
 use crate::repo::reflog::ReflogEntry;
-use crate::repo::testing::{Random, TestGit, fastest};
+use crate::repo::testing::{Random, TestGit};
 use crate::util::lock::FileLock;
 
 struct Fixture {
@@ -271,13 +271,12 @@ fn compare(git: &TestGit, f: &Fixture, context: &str) {
 }
 
 #[test]
-fn a_thousand_refs_are_listed_in_ten_milliseconds() {
+fn a_thousand_refs_are_listed_loose_and_packed() {
     let f = fixture();
     for n in 0..1000 {
         fs::write(f.refs.dir.join(format!("refs/heads/branch-{n}")), format!("{}\n", id(n as u8))).unwrap();
     }
-    let limit = Duration::from_millis(10);
-    fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
+    assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000);
     f.refs.pack(&f.lock).unwrap();
-    fastest(limit, || assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000));
+    assert_eq!(f.refs.list("refs/").unwrap().refs.len(), 1000);
 }

@@ -14,6 +14,7 @@ use crate::repo::error::Result;
 use crate::repo::init::InitOptions;
 use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
+use crate::repo::shallow::Depth;
 use crate::repo::{DIR, RepoError, Repository, Settings};
 use crate::store::remote::{Remote, RemoteUrl};
 
@@ -30,6 +31,10 @@ pub struct CloneOptions {
     pub branch: Option<String>,
     /// Whether files are written to the worktree.
     pub checkout: bool,
+    /// How many generations of commits come; all if not given.
+    pub depth: Option<u32>,
+    /// Whether just the branch or tag that is checked out is fetched, now and later.
+    pub single_branch: bool,
     /// Whether large parts stay on the remote until they are read; no files are written then.
     pub lazy: bool,
 }
@@ -99,10 +104,19 @@ impl Repository {
             let key = format!("remote.{}.promisor", options.name).parse::<Key>()?;
             fresh.edit_config(|file| file.set(&key, "true"))?;
         }
+        if let (Some(one), true) = (branch.as_ref().or(tag.as_ref()), options.single_branch) {
+            let key = format!("remote.{}.fetch", options.name).parse::<Key>()?;
+            let spec = match one.as_branch() {
+                Some(short) => format!("+{one}:refs/remotes/{}/{short}", options.name),
+                None => format!("+{one}:{one}"),
+            };
+            fresh.edit_config(|file| file.set(&key, &spec))?;
+        }
         let repo = Self::open(&top, settings.clone())?;
         let fetch = FetchOptions {
             remote: Some(options.name.clone()),
-            tags: Tags::All,
+            tags: if options.single_branch { Tags::Follow } else { Tags::All },
+            depth: options.depth.map(Depth::Generations),
             is_clone: true,
             ..FetchOptions::default()
         };

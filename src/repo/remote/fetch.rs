@@ -13,9 +13,9 @@ use crate::repo::error::Result;
 use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
+use crate::repo::shallow::Depth;
 use crate::repo::{RepoError, Repository, walk};
-use crate::store::StoreError;
-use crate::store::remote::{Received, Receiver, Remote, RemoteError, Root, Traffic};
+use crate::store::remote::{Received, Receiver, Remote, RemoteError, Root, Traffic, WHOLE};
 
 /// Which tags to fetch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct FetchOptions {
     pub force: bool,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// How much of the history; up to what is here if not given.
+    pub depth: Option<Depth>,
     /// Whether the branch that is checked out may be moved; only for a new repository.
     pub is_clone: bool,
 }
@@ -122,11 +124,12 @@ impl Repository {
         root: Root,
     ) -> Result<Fetched> {
         let mut wanted = self.wanted_refs(options, named, &root)?;
-        let missing = |all: &[Wanted]| -> Result<Vec<ObjectId>> {
+        let generations = options.depth.map_or(WHOLE, Depth::generations);
+        let missing = |all: &[Wanted]| -> Result<Vec<(ObjectId, u32)>> {
             let mut out = Vec::new();
             for one in all {
                 if !self.store().has_object(&one.id)? {
-                    out.push(one.id);
+                    out.push((one.id, generations));
                 }
             }
             Ok(out)
@@ -137,7 +140,10 @@ impl Repository {
         let is_lazy = promised.is_some_and(|entry| entry.value == "true");
         let mut receiver = Receiver::new(self.store(), remote, &passed).lazily(is_lazy);
         let work = Work::start(monitor, "fetching", None);
-        let new = missing(&wanted)?;
+        let mut new = missing(&wanted)?;
+        if let Some(depth) = options.depth {
+            new.extend(self.beyond_cut(&self.commits_here(&wanted)?, depth)?);
+        }
         if !options.dry_run {
             self.store().release();
             receiver.receive(&root, &new)?;
@@ -155,7 +161,11 @@ impl Repository {
         let lock = self.lock()?;
         let received = receiver.received();
         if !options.dry_run {
+            let mut cut = (*self.cut()?).clone();
+            cut.extend(receiver.cut()?);
+            self.set_cut(cut.clone(), &lock)?;
             receiver.publish(&lock)?;
+            self.set_cut(self.still_cut(&cut)?, &lock)?;
         }
         let mut refs = Vec::new();
         let mut edits = Vec::new();
@@ -265,6 +275,18 @@ impl Repository {
         Ok(found.into_values().collect())
     }
 
+    /// Returns the commits here that refs of the remote name.
+    fn commits_here(&self, wanted: &[Wanted]) -> Result<Vec<ObjectId>> {
+        let mut here = Vec::new();
+        for one in wanted {
+            if self.store().has_object(&one.id)? {
+                let peeled = self.peel_tags(&one.id)?;
+                here.extend((peeled.kind() == ObjectKind::Commit).then(|| peeled.id()));
+            }
+        }
+        Ok(here)
+    }
+
     /// Returns the tags that are not here, of objects that are, or have just come.
     fn followed_tags(
         &self,
@@ -278,11 +300,7 @@ impl Repository {
             return Ok(tags);
         }
         for one in root.refs.iter().filter(|one| is_tag(&one.name)) {
-            let is_reached = match receiver.object(&one.peeled.unwrap_or(one.id)) {
-                Ok(_) => true,
-                Err(RemoteError::Store(e)) if matches!(*e, StoreError::MissingObject(_)) => false,
-                Err(error) => return Err(error.into()),
-            };
+            let is_reached = receiver.has(&one.peeled.unwrap_or(one.id))?;
             if is_reached && self.refs().resolve(&one.name)?.is_none() {
                 let (remote, local) = (one.name.clone(), Some(one.name.clone()));
                 tags.push(Wanted { remote, id: one.id, local, force: false });

@@ -18,7 +18,7 @@ pub use pull::{PullOptions, Pulled};
 pub use push::{Lease, PushOptions, Pushed, RefPush, Rejection};
 pub use refspec::{Refspec, RefspecError};
 
-use crate::model::RefName;
+use crate::model::{ObjectId, RefName};
 
 /// Why a remote was not used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +109,12 @@ pub enum SyncError {
     /// Nothing was ever pushed there.
     #[error("{0} is empty")]
     EmptyRemote(String),
+    /// The parents of a commit are not here.
+    #[error("the history is cut off at {0}, and what came before it is needed")]
+    Cut(ObjectId),
+    /// The list of such commits cannot be read.
+    #[error("{} is damaged: a line of it is no id", .0.display())]
+    DamagedCut(std::path::PathBuf),
     /// Objects were removed from the remote while the push was on its way, again and again.
     #[error("objects are being removed from {0} at this time")]
     Collecting(String),

@@ -129,21 +129,6 @@ impl TestGit {
     }
 }
 
-/// Runs something until it once takes less than `limit`, since other work on the machine may disturb any single run;
-/// returns the shortest time.
-pub fn fastest(limit: std::time::Duration, mut run: impl FnMut()) -> std::time::Duration {
-    let mut best = std::time::Duration::MAX;
-    for _ in 0..100 {
-        let start = std::time::Instant::now();
-        run();
-        best = best.min(start.elapsed());
-        if best < limit {
-            return best;
-        }
-    }
-    panic!("took at least {best:?} in 100 attempts, not {limit:?}");
-}
-
 /// A small deterministic generator of choices for random tests that must not shrink (SplitMix64).
 pub struct Random(pub u64);
 

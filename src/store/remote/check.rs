@@ -7,7 +7,7 @@ use super::bundle::{Bundle, SegmentEntry};
 use super::error::{RemoteError, Result};
 use super::parallel;
 use super::place::{FOLDERS, Remote};
-use super::receive::{Received, Receiver};
+use super::receive::{Received, Receiver, WHOLE};
 use super::root::{BundleEntry, ROOT, Root};
 use crate::model::ObjectId;
 use crate::store::{Store, StoreOptions};
@@ -87,7 +87,7 @@ impl Remote {
 
     /// Brings everything that the refs lead to into a store.
     pub(super) fn receive_all(&self, store: &Store, root: &Root, passed: &(dyn Fn(u64) + Sync)) -> Result<Received> {
-        let tips: Vec<ObjectId> = root.refs.iter().map(|one| one.id).collect();
+        let tips: Vec<(ObjectId, u32)> = root.refs.iter().map(|one| (one.id, WHOLE)).collect();
         let mut receiver = Receiver::new(store, self, passed);
         receiver.receive(root, &tips)?;
         let lock = store.lock()?;

@@ -37,7 +37,7 @@ pub use credentials::RemoteEnv;
 pub use error::RemoteError;
 pub use hydrate::Presence;
 pub use place::{Remote, State};
-pub use receive::{Received, Receiver};
+pub use receive::{Received, Receiver, WHOLE};
 pub use root::{BundleEntry, ROOT, RefEntry, Root};
 pub use send::{Parcel, Sent};
 pub use traffic::Traffic;

@@ -268,6 +268,7 @@ impl Repository {
             }
         }
         let only = walk::only_in(self, &commits, &there)?;
+        only.commits.iter().try_for_each(|id| self.needs_parents(id))?;
         let (mut known, mut seen) = (Vec::new(), HashSet::new());
         for id in &only.border {
             for entry in self.tree(&self.commit(id)?.tree)?.entries() {

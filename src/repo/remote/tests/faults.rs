@@ -140,6 +140,8 @@ fn clones_survive_every_fault_at_every_request() {
         branch: None,
         checkout: true,
         lazy: false,
+        depth: None,
+        single_branch: false,
     };
     let rounds = each_request("faulty-clone", |fault, nth| {
         inject("faulty-clone", fault, nth);

@@ -1,6 +1,7 @@
 //! Pushing and fetching between repositories over a remote in memory.
 
 mod faults;
+mod partial;
 
 use std::fs;
 use std::path::Path;
@@ -65,6 +66,8 @@ fn clone(name: &str, into: &Path) -> Cloned {
         branch: None,
         checkout: true,
         lazy: false,
+        depth: None,
+        single_branch: false,
     };
     Repository::clone_from(&options, &settings()).expect("clone")
 }
@@ -198,6 +201,8 @@ fn a_failed_clone_leaves_nothing() {
         branch: None,
         checkout: true,
         lazy: false,
+        depth: None,
+        single_branch: false,
     };
     match Repository::clone_from(&options, &settings()) {
         Err(RepoError::Remote(RemoteError::Missing { key: missing, .. })) => assert_eq!(missing, key),

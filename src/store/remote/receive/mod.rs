@@ -4,10 +4,13 @@
 //! is here already. So no list of what was received has to be kept: cost follows what is new, and a repository that got its
 //! history from elsewhere is as good as one that fetched it here. What an interrupted fetch leaves are files that
 //! nobody refers to; large segments among them are found there by the next one.
+//!
+//! Bundles hold more than was asked for: commits of other branches, whose own past may be missing. An object that is in the store
+//! has in the store all that it leads to, so those objects are not made part of it.
 
 mod lacking;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bundle::{Bundle, SegmentEntry, damaged_segment};
@@ -29,6 +32,9 @@ use crate::store::{Store, StoreError, paths};
 use crate::util::fs::{self as durable, TempFile};
 use crate::util::lock::FileLock;
 use crate::util::random;
+
+/// As a number of generations: all of them.
+pub const WHOLE: u32 = u32::MAX;
 
 /// Bytes of a segment asked for at a time.
 const PART: u64 = 4 << 20;
@@ -62,8 +68,8 @@ pub struct Receiver<'a> {
     map_bytes: HashMap<[u8; 32], Vec<u8>>,
     gathered: Option<SegmentMerge>,
     beside: HashMap<SegmentId, SegmentEntry>,
-    /// Objects that have been looked into.
-    walked: HashSet<ObjectId>,
+    /// Objects that have been looked into, with the generations of commits wanted from there on.
+    walked: HashMap<ObjectId, u32>,
     snapshots: Vec<ObjectId>,
     /// Storage commits that were seen to be right.
     sound: HashSet<CommitHash>,
@@ -111,7 +117,7 @@ impl<'a> Receiver<'a> {
             map_bytes: HashMap::new(),
             gathered: None,
             beside: HashMap::new(),
-            walked: HashSet::new(),
+            walked: HashMap::new(),
             snapshots: Vec::new(),
             sound: HashSet::new(),
             fresh: HashMap::new(),
@@ -125,14 +131,15 @@ impl<'a> Receiver<'a> {
         Self { is_lazy, ..self }
     }
 
-    /// Receives objects and everything that they lead to, as far as it is not here.
-    pub fn receive(&mut self, root: &Root, wanted: &[ObjectId]) -> Result<()> {
+    /// Receives objects and everything that they lead to, as far as it is not here; of the history, the generations of commits that
+    /// stand beside them, at least 1, or [`WHOLE`].
+    pub fn receive(&mut self, root: &Root, wanted: &[(ObjectId, u32)]) -> Result<()> {
         let (remote, recent) = (self.remote, root.bundles.clone());
         let mut unread = Unread { remote, root, recent, catalogues: root.catalogues.len(), round: 1 };
         let mut missing = wanted.to_vec();
         loop {
             missing = self.walk(missing)?;
-            if let Some(id) = missing.first() {
+            if let Some((id, _)) = missing.first() {
                 let lost = || RemoteError::Missing { url: remote.url().to_owned(), key: format!("object {id}") };
                 self.read_bundles(&unread.next()?)?.then_some(()).ok_or_else(lost)?;
                 continue;
@@ -156,9 +163,32 @@ impl<'a> Receiver<'a> {
         }
     }
 
+    /// Tells whether an object that was wanted, or is led to, has come, or was here already.
+    pub fn has(&self, id: &ObjectId) -> Result<bool> {
+        Ok(self.walked.contains_key(id) || self.store.has_object(id)?)
+    }
+
+    /// Returns the commits at which the generations that were asked for end, and which have parents that are not here.
+    pub fn cut(&self) -> Result<Vec<ObjectId>> {
+        let mut cut = Vec::new();
+        for (id, _) in self.walked.iter().filter(|(_, left)| **left == 1) {
+            let raw = self.object(id)?;
+            if raw.kind() != ObjectKind::Commit {
+                continue;
+            }
+            for parent in raw.decode::<Commit>().map_err(StoreError::Object)?.parents {
+                if !self.has(&parent)? {
+                    cut.push(*id);
+                    break;
+                }
+            }
+        }
+        Ok(cut)
+    }
+
     /// Tells what came.
     pub fn received(&self) -> Received {
-        Received { objects: self.objects.len(), commits: self.fresh.len(), ..self.received }
+        Received { objects: self.walked.len(), commits: self.fresh.len(), ..self.received }
     }
 
     /// Makes all of it part of the store. Refs may name it from then on.
@@ -181,7 +211,7 @@ impl<'a> Receiver<'a> {
         }
         if let Some(pack) = self.hold_pack().take() {
             let id = PackId::new(random::unix_ms(), random::bytes());
-            let index = pack.finish(&paths::pack(&dir, id))?;
+            let index = pack.finish(&paths::pack(&dir, id), |object| self.walked.contains_key(object))?;
             entries.extend(index.objects.iter().map(|(object, s)| Entry::object(*object, ObjectPlace(id, *s))));
         }
         self.store.index().publish(&entries)?;
@@ -206,25 +236,33 @@ impl<'a> Receiver<'a> {
         })
     }
 
-    /// Looks into objects and all that they name, and returns those that are neither here nor among what came.
-    fn walk(&mut self, mut open: Vec<ObjectId>) -> Result<Vec<ObjectId>> {
+    /// Looks into objects and all that they name, and returns those that are neither here nor among what came. Goes by generations,
+    /// so that hardly any commit is met a second time with more of them to go.
+    fn walk(&mut self, open: Vec<(ObjectId, u32)>) -> Result<Vec<(ObjectId, u32)>> {
+        let mut open = VecDeque::from(open);
         let mut missing = Vec::new();
-        while let Some(id) = open.pop() {
-            if self.walked.contains(&id) {
+        while let Some((id, left)) = open.pop_front() {
+            let before = self.walked.get(&id).copied();
+            if before.is_some_and(|seen| seen >= left) {
                 continue;
             }
             if !self.objects.contains_key(&id) {
                 if !self.store.has_object(&id)? {
-                    missing.push(id);
+                    missing.push((id, left));
                 }
                 continue;
             }
-            self.walked.insert(id);
+            self.walked.insert(id, left);
             let raw = self.object(&id)?;
-            open.extend(Self::named_by(&raw).map_err(StoreError::Object)?);
-            if raw.kind() == ObjectKind::Snapshot {
+            if raw.kind() == ObjectKind::Snapshot && before.is_none() {
                 self.snapshots.push(id);
             }
+            let named = match raw.kind() {
+                ObjectKind::Commit if left == 1 => vec![raw.decode::<Commit>().map_err(StoreError::Object)?.tree],
+                _ => Self::named_by(&raw).map_err(StoreError::Object)?,
+            };
+            let further = if raw.kind() == ObjectKind::Commit && left != WHOLE { (left - 1).max(1) } else { left };
+            open.extend(named.into_iter().map(|id| (id, further)));
         }
         Ok(missing)
     }
