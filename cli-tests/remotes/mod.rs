@@ -3,6 +3,7 @@
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
+mod killed;
 mod lazy;
 mod racing;
 mod upkeep;

@@ -58,6 +58,13 @@ impl Monitor for Progress {
         *self.work() = Some(Work { bar, started: Instant::now(), shown: false });
     }
 
+    fn expect(&self, n: u64) {
+        if let Some(work) = &*self.work() {
+            work.bar.set_length(work.bar.length().unwrap_or(0) + n);
+            work.bar.set_style(style(true));
+        }
+    }
+
     fn advance(&self, n: u64) {
         if !self.bars {
             return;
@@ -117,6 +124,8 @@ mod tests {
             }
             monitor.advance(1);
             assert_eq!(state(&monitor), Some((41, true)));
+            monitor.expect(20);
+            assert_eq!(monitor.work().as_ref().and_then(|w| w.bar.length()), Some(total.unwrap_or(0) + 20));
             monitor.finish();
             assert_eq!(state(&monitor), None);
         }

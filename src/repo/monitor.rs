@@ -1,9 +1,14 @@
 //! How operations tell of their progress, without knowing who listens.
 
+use crate::store::remote::Watch;
+
 /// Receives progress and notices. Implementations must be cheap: `advance` is called often.
 pub trait Monitor: Send + Sync {
     /// A piece of work begins: what it is, and its size in bytes if that is known.
     fn start(&self, _what: &str, _total: Option<u64>) {}
+
+    /// `n` more bytes are to be done than was known.
+    fn expect(&self, _n: u64) {}
 
     /// `n` more bytes are done.
     fn advance(&self, _n: u64) {}
@@ -31,6 +36,19 @@ impl<'a> Work<'a> {
     pub fn start(monitor: &'a dyn Monitor, what: &str, total: Option<u64>) -> Self {
         monitor.start(what, total);
         Self(monitor)
+    }
+}
+
+/// Tells a monitor how a transfer goes on.
+pub(super) struct Told<'a>(pub &'a dyn Monitor);
+
+impl Watch for Told<'_> {
+    fn expect(&self, bytes: u64) {
+        self.0.expect(bytes);
+    }
+
+    fn passed(&self, bytes: u64) {
+        self.0.advance(bytes);
     }
 }
 

@@ -10,7 +10,7 @@ use super::refspec::candidates;
 use super::{Refspec, SyncError};
 use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::error::Result;
-use crate::repo::monitor::Work;
+use crate::repo::monitor::{Told, Work};
 use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
 use crate::repo::shallow::Depth;
@@ -135,10 +135,10 @@ impl Repository {
             Ok(out)
         };
         let monitor = self.monitor();
-        let passed = |n| monitor.advance(n);
+        let watch = Told(monitor);
         let promised = named.name.as_ref().and_then(|name| self.config().get(&format!("remote.{name}.promisor")));
         let is_lazy = promised.is_some_and(|entry| entry.value == "true");
-        let mut receiver = Receiver::new(self.store(), remote, &passed).lazily(is_lazy);
+        let mut receiver = Receiver::new(self.store(), remote, &watch).lazily(is_lazy);
         let work = Work::start(monitor, "fetching", None);
         let mut new = missing(&wanted)?;
         if let Some(depth) = options.depth {

@@ -3,7 +3,7 @@
 use super::SyncError;
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
-use crate::repo::monitor::Work;
+use crate::repo::monitor::{Told, Work};
 use crate::store::remote::{Collected, RemoteReport};
 
 impl Repository {
@@ -13,7 +13,7 @@ impl Repository {
         let folder = self.scratch()?;
         let monitor = self.monitor();
         let _work = Work::start(monitor, "verifying", None);
-        Ok(remote.verify(folder.path(), &|n| monitor.advance(n))?)
+        Ok(remote.verify(folder.path(), &Told(monitor))?)
     }
 
     /// Removes from a remote what no ref leads to and is older than `grace_seconds`, and merges its bundles.
@@ -25,7 +25,7 @@ impl Repository {
         let folder = self.scratch()?;
         let monitor = self.monitor();
         let _work = Work::start(monitor, "collecting", None);
-        Ok(remote.collect(folder.path(), dry_run, grace_seconds.saturating_mul(1000), &|n| monitor.advance(n))?)
+        Ok(remote.collect(folder.path(), dry_run, grace_seconds.saturating_mul(1000), &Told(monitor))?)
     }
 
     /// Makes a folder for a store that lives as long as the operation.

@@ -9,6 +9,7 @@ use super::parallel;
 use super::place::{FOLDERS, Remote};
 use super::receive::{Received, Receiver, WHOLE};
 use super::root::{BundleEntry, ROOT, Root};
+use super::traffic::Watch;
 use crate::model::ObjectId;
 use crate::store::{Store, StoreOptions};
 
@@ -46,8 +47,8 @@ pub(super) struct Inventory {
 impl Remote {
     /// Verifies everything that the refs lead to and every bundle and segment that is listed. `tmp` is a folder for what is read.
     ///
-    /// Damage is a finding, not an error; errors are what keeps from looking. `passed` is told bytes.
-    pub fn verify(&self, tmp: &Path, passed: &(dyn Fn(u64) + Sync)) -> Result<RemoteReport> {
+    /// Damage is a finding, not an error; errors are what keeps from looking.
+    pub fn verify(&self, tmp: &Path, watch: &dyn Watch) -> Result<RemoteReport> {
         let state = self.existing_state()?;
         let root = state.root;
         let mut report = RemoteReport { refs: root.refs.len(), ..RemoteReport::default() };
@@ -68,7 +69,7 @@ impl Remote {
         }
         if report.findings.is_empty() {
             let store = Store::create(tmp, StoreOptions::default())?;
-            match self.receive_all(&store, &root, passed) {
+            match self.receive_all(&store, &root, watch) {
                 Ok(received) => (report.objects, report.commits) = (received.objects, received.commits),
                 Err(error) => report.findings.push(found(error)?),
             }
@@ -86,9 +87,9 @@ impl Remote {
     }
 
     /// Brings everything that the refs lead to into a store.
-    pub(super) fn receive_all(&self, store: &Store, root: &Root, passed: &(dyn Fn(u64) + Sync)) -> Result<Received> {
+    pub(super) fn receive_all(&self, store: &Store, root: &Root, watch: &dyn Watch) -> Result<Received> {
         let tips: Vec<(ObjectId, u32)> = root.refs.iter().map(|one| (one.id, WHOLE)).collect();
-        let mut receiver = Receiver::new(store, self, passed);
+        let mut receiver = Receiver::new(store, self, watch);
         receiver.receive(root, &tips)?;
         let lock = store.lock()?;
         receiver.publish(&lock)

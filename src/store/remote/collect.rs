@@ -13,6 +13,7 @@ use super::place::{FOLDERS, Remote};
 use super::receive::Receiver;
 use super::root::{BundleEntry, Root};
 use super::send::Parcel;
+use super::traffic::Watch;
 use crate::model::{ObjectId, ObjectKind};
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::util::random;
@@ -31,14 +32,14 @@ pub struct Collected {
 impl Remote {
     /// Collects. With `dry` nothing is written or removed. Objects younger than `grace_ms` stay. `tmp` is a folder for what is
     /// read.
-    pub fn collect(&self, tmp: &Path, dry: bool, grace_ms: u64, passed: &(dyn Fn(u64) + Sync)) -> Result<Collected> {
+    pub fn collect(&self, tmp: &Path, dry: bool, grace_ms: u64, watch: &dyn Watch) -> Result<Collected> {
         let state = self.existing_state()?;
         let mut nothing = |error| Err(error);
         let old = self.all_bundles(&state.root)?;
         let store = Store::create(tmp, StoreOptions::default())?;
-        self.receive_all(&store, &state.root, passed)?;
+        self.receive_all(&store, &state.root, watch)?;
         let parcel = everything(&store, &state.root)?;
-        let sent = self.send(&store, &parcel, dry, passed)?;
+        let sent = self.send(&store, &parcel, dry, &|n| watch.passed(n))?;
         let mut report = Collected { bundles: (old.len(), sent.bundles.len()), ..Collected::default() };
         let is_old: HashSet<&BundleEntry> = old.iter().collect();
         let root = match dry {

@@ -40,7 +40,7 @@ pub use place::{Remote, State};
 pub use receive::{Received, Receiver, WHOLE};
 pub use root::{BundleEntry, ROOT, RefEntry, Root};
 pub use send::{Parcel, Sent};
-pub use traffic::Traffic;
+pub use traffic::{Traffic, Watch};
 pub use url::{RemoteUrl, Scheme, UrlError};
 
 use error::Result;

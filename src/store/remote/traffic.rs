@@ -7,6 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::backend::{Backend, Found, Listed, Version};
 use super::error::Result;
 
+/// Is told how a transfer goes on.
+pub trait Watch: Sync {
+    /// `bytes` more are to come than was known.
+    fn expect(&self, bytes: u64);
+
+    /// `bytes` have come.
+    fn passed(&self, bytes: u64);
+}
+
 /// What went to and fro.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {

@@ -19,6 +19,7 @@ use super::parallel;
 use super::place::Remote;
 use super::root::{BundleEntry, Root};
 use super::send::is_map;
+use super::traffic::Watch;
 use crate::model::gid::PackId;
 use crate::model::object::ObjectError;
 use crate::model::{Commit, CommitHash, LogId, Lsn, ObjectId, ObjectKind, RawObject, SegmentId, Tag, Tree};
@@ -60,7 +61,7 @@ pub struct Received {
 pub struct Receiver<'a> {
     store: &'a Store,
     remote: &'a Remote,
-    passed: &'a (dyn Fn(u64) + Sync),
+    watch: &'a dyn Watch,
     pack: Mutex<Option<PackWriter>>,
     objects: HashMap<ObjectId, Section>,
     log: HashMap<(LogId, Lsn), LogEntry>,
@@ -104,12 +105,12 @@ impl Unread<'_> {
 }
 
 impl<'a> Receiver<'a> {
-    /// Starts with nothing received. `passed` is told bytes.
-    pub fn new(store: &'a Store, remote: &'a Remote, passed: &'a (dyn Fn(u64) + Sync)) -> Self {
+    /// Starts with nothing received.
+    pub fn new(store: &'a Store, remote: &'a Remote, watch: &'a dyn Watch) -> Self {
         Self {
             store,
             remote,
-            passed,
+            watch,
             pack: Mutex::new(None),
             objects: HashMap::new(),
             log: HashMap::new(),
@@ -269,13 +270,14 @@ impl<'a> Receiver<'a> {
 
     /// Reads bundles; returns whether there were any.
     fn read_bundles(&mut self, entries: &[BundleEntry]) -> Result<bool> {
-        let (remote, passed) = (self.remote, self.passed);
+        let (remote, watch) = (self.remote, self.watch);
+        watch.expect(entries.iter().map(|entry| entry.len).sum());
         parallel::each(
             entries,
             |entry| entry.len * 2,
             |entry| {
                 let bytes = remote.needed(&entry.key())?;
-                passed(bytes.len() as u64);
+                watch.passed(bytes.len() as u64);
                 let bundle = Bundle::open(entry, bytes, remote.url())?;
                 if let Some(inside) = &bundle.inside {
                     for part in &inside.index().commits {
@@ -414,12 +416,13 @@ impl<'a> Receiver<'a> {
             temp: Mutex<Option<TempFile>>,
             left: std::sync::atomic::AtomicU64,
         }
+        self.watch.expect(wanted.iter().map(|entry| entry.len).sum());
         let mut files = Vec::new();
         let mut parts = Vec::new();
         for entry in wanted {
             let path = self.path(entry);
             if std::fs::metadata(&path).is_ok_and(|meta| meta.len() == entry.len) {
-                (self.passed)(entry.len);
+                self.watch.passed(entry.len);
                 continue;
             }
             let tmp = self.store.dir().join(paths::TMP);
@@ -439,7 +442,7 @@ impl<'a> Receiver<'a> {
                 let temp = file.temp.lock().unwrap_or_else(PoisonError::into_inner);
                 let temp = temp.as_ref().expect("persisted only after the last part");
                 temp.write_at(&bytes, range.start).map_err(StoreError::io("write", temp.path()))?;
-                (self.passed)(bytes.len() as u64);
+                self.watch.passed(bytes.len() as u64);
                 Ok::<_, RemoteError>(())
             },
             |(at, range), ()| {
