@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::size::count;
-use crate::cli::render::traffic::{self, TrafficJson};
+use crate::cli::render::traffic::{self, TransferJson};
 use crate::repo::Repository;
 use crate::repo::remote::{FetchOptions, Fetched, RefFetch, Tags};
 use crate::repo::shallow::Depth;
@@ -27,13 +27,9 @@ pub struct Args {
     #[arg(short, long)]
     pub prune: bool,
 
-    /// Fetch all tags, not only those of commits that are fetched.
-    #[arg(short, long, conflicts_with = "no_tags")]
-    pub tags: bool,
-
-    /// Fetch no tags.
-    #[arg(long)]
-    pub no_tags: bool,
+    /// Which tags.
+    #[command(flatten)]
+    pub tags: TagArgs,
 
     /// Let refs here go back.
     #[arg(short, long)]
@@ -56,17 +52,33 @@ pub struct Args {
     pub words: Vec<String>,
 }
 
+/// Which tags come.
+#[derive(clap::Args, Debug, Default)]
+pub struct TagArgs {
+    /// Fetch all tags, not only those of commits that are fetched.
+    #[arg(short, long, conflicts_with = "no_tags")]
+    pub tags: bool,
+
+    /// Fetch no tags.
+    #[arg(long)]
+    pub no_tags: bool,
+}
+
+impl From<TagArgs> for Tags {
+    fn from(args: TagArgs) -> Self {
+        match (args.tags, args.no_tags) {
+            (true, _) => Self::All,
+            (_, true) => Self::None,
+            _ => Self::Follow,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Answer<'a> {
-    remote: Option<&'a str>,
-    url: &'a str,
-    dry_run: bool,
+    #[serde(flatten)]
+    transfer: TransferJson<'a>,
     refs: Vec<RefJson>,
-    objects: usize,
-    storage_commits: usize,
-    segments: usize,
-    bundles: usize,
-    traffic: TrafficJson,
 }
 
 /// One ref of a fetch, for `--json`.
@@ -96,7 +108,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         remote: None,
         refspecs: words.collect(),
         prune: args.prune,
-        tags: tags(args.tags, args.no_tags),
+        tags: args.tags.into(),
         force: args.force,
         dry_run: args.dry_run,
         depth: if args.unshallow { Some(Depth::Whole) } else { args.depth.map(Depth::Generations) },
@@ -120,15 +132,6 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     }
 }
 
-/// Reads the two options about tags.
-pub fn tags(all: bool, none: bool) -> Tags {
-    match (all, none) {
-        (true, _) => Tags::All,
-        (_, true) => Tags::None,
-        _ => Tags::Follow,
-    }
-}
-
 fn answer(fetched: &Fetched, dry_run: bool, ctx: &mut Context) -> Result<(), Failure> {
     let one = |r: &RefFetch| RefJson {
         r#ref: r.remote.as_ref().map(ToString::to_string),
@@ -139,15 +142,17 @@ fn answer(fetched: &Fetched, dry_run: bool, ctx: &mut Context) -> Result<(), Fai
         status: status(r),
     };
     let value = Answer {
-        remote: fetched.name.as_deref(),
-        url: &fetched.url,
-        dry_run,
+        transfer: TransferJson {
+            remote: fetched.name.as_deref(),
+            url: &fetched.url,
+            dry_run,
+            objects: fetched.received.objects,
+            storage_commits: fetched.received.commits,
+            segments: fetched.received.segments,
+            bundles: fetched.received.bundles,
+            traffic: fetched.traffic.into(),
+        },
         refs: fetched.refs.iter().map(one).collect(),
-        objects: fetched.received.objects,
-        storage_commits: fetched.received.commits,
-        segments: fetched.received.segments,
-        bundles: fetched.received.bundles,
-        traffic: fetched.traffic.into(),
     };
     json::write(&mut ctx.out, "fetch/1", &value)?;
     Ok(())

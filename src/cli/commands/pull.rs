@@ -29,13 +29,9 @@ pub struct Args {
     #[arg(short, long)]
     pub prune: bool,
 
-    /// Fetch all tags, not only those of commits that are fetched.
-    #[arg(short, long, conflicts_with = "no_tags")]
-    pub tags: bool,
-
-    /// Fetch no tags.
-    #[arg(long)]
-    pub no_tags: bool,
+    /// Which tags.
+    #[command(flatten)]
+    pub tags: fetch::TagArgs,
 
     /// The remote, by name or URL; that of the current branch if not given.
     pub remote: Option<String>,
@@ -62,7 +58,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         remote: args.remote.as_ref().map(|text| remote::typed(text, &repo, ctx)).transpose()?,
         branch: args.branch,
         prune: args.prune,
-        tags: fetch::tags(args.tags, args.no_tags),
+        tags: args.tags.into(),
     };
     let pulled = repo.pull(&options)?;
     let done = match &pulled.merged {

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::size::{bytes, count};
-use crate::cli::render::traffic::{self, TrafficJson};
+use crate::cli::render::traffic::{self, TransferJson};
 use crate::repo::Repository;
 use crate::repo::remote::{Lease, PushOptions, Pushed, RefPush, Rejection};
 
@@ -59,16 +59,10 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    remote: Option<&'a str>,
-    url: &'a str,
-    dry_run: bool,
+    #[serde(flatten)]
+    transfer: TransferJson<'a>,
     refs: Vec<RefJson>,
-    objects: usize,
-    storage_commits: usize,
-    segments: usize,
-    bundles: usize,
     bytes: u64,
-    traffic: TrafficJson,
 }
 
 #[derive(Serialize)]
@@ -130,16 +124,18 @@ fn answer(pushed: &Pushed, dry_run: bool, ctx: &mut Context) -> Result<(), Failu
         reason: r.rejected.as_ref().map(reason),
     };
     let value = Answer {
-        remote: pushed.name.as_deref(),
-        url: &pushed.url,
-        dry_run,
+        transfer: TransferJson {
+            remote: pushed.name.as_deref(),
+            url: &pushed.url,
+            dry_run,
+            objects: pushed.sent.objects,
+            storage_commits: pushed.sent.commits,
+            segments: pushed.sent.segments,
+            bundles: pushed.sent.bundles.len(),
+            traffic: pushed.traffic.into(),
+        },
         refs: pushed.refs.iter().map(one).collect(),
-        objects: pushed.sent.objects,
-        storage_commits: pushed.sent.commits,
-        segments: pushed.sent.segments,
-        bundles: pushed.sent.bundles.len(),
         bytes: pushed.sent.bytes,
-        traffic: pushed.traffic.into(),
     };
     json::write(&mut ctx.out, "push/1", &value)?;
     Ok(())

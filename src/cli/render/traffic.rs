@@ -26,6 +26,27 @@ impl From<Traffic> for TrafficJson {
     }
 }
 
+/// A push or fetch but for its refs, for `--json`.
+#[derive(Serialize)]
+pub struct TransferJson<'a> {
+    /// The name of the remote.
+    pub remote: Option<&'a str>,
+    /// Its URL.
+    pub url: &'a str,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Repository objects that went or came.
+    pub objects: usize,
+    /// Storage commits.
+    pub storage_commits: usize,
+    /// Segments beside bundles.
+    pub segments: usize,
+    /// Bundles.
+    pub bundles: usize,
+    /// Requests and bytes in all.
+    pub traffic: TrafficJson,
+}
+
 /// `5 requests (2 reads, 3 writes), 8.2 KiB sent, 1.0 KiB received`.
 pub fn traffic(t: Traffic) -> String {
     let lists = if t.lists > 0 { format!(", {}", count(t.lists, "list")) } else { String::new() };

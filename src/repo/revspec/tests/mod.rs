@@ -15,6 +15,29 @@ use crate::repo::testing::{GitObjects, Random, TestGit, seeds};
 /// Long after the last commit of a history.
 const NOW: i64 = 1_700_500_000;
 
+/// Resolves what Git has, with nothing staged.
+fn resolver<'a>(
+    objects: &'a GitObjects,
+    refs: &'a RefStore,
+    config: &'a Config,
+    top: &'a Path,
+    said: &'a Said,
+) -> Resolver<'a> {
+    Resolver {
+        objects,
+        refs,
+        config,
+        index: Box::new(|| Ok(Index::default())),
+        top,
+        cwd: top,
+        now: NOW,
+        monitor: &Silent,
+        said,
+        asked: Default::default(),
+        known: Default::default(),
+    }
+}
+
 /// Makes up a revision; about two of three name something.
 fn spec(random: &mut Random, fixture: &Fixture) -> String {
     let names = [
@@ -281,19 +304,7 @@ fn ambiguous_ids_are_settled_by_what_is_wanted_as_in_git() {
     let top = git.top();
     let config = Config::default();
     let said = Said::default();
-    let revs = Resolver {
-        objects: &objects,
-        refs: &refs,
-        config: &config,
-        index: Box::new(|| Ok(Index::default())),
-        top,
-        cwd: top,
-        now: NOW,
-        monitor: &Silent,
-        said: &said,
-        asked: Default::default(),
-        known: Default::default(),
-    };
+    let revs = resolver(&objects, &refs, &config, top, &said);
     let all: Vec<String> = objects.all().map(|(id, _)| id.to_string()).collect();
     let mut prefixes: Vec<&str> = all.windows(2).filter(|w| w[0][..4] == w[1][..4]).map(|w| &w[0][..4]).collect();
     prefixes.dedup();
@@ -396,19 +407,7 @@ fn a_branch_without_commits_is_named() {
     let git = TestGit::new();
     let refs = RefStore::new(&git.top().join(".git"));
     let (objects, config, top, said) = (GitObjects::load(&git), Config::default(), git.top(), Said::default());
-    let revs = Resolver {
-        objects: &objects,
-        refs: &refs,
-        config: &config,
-        index: Box::new(|| Ok(Index::default())),
-        top,
-        cwd: top,
-        now: NOW,
-        monitor: &Silent,
-        said: &said,
-        asked: Default::default(),
-        known: Default::default(),
-    };
+    let revs = resolver(&objects, &refs, &config, top, &said);
     for text in ["HEAD", "@~1", "main", "@{0}"] {
         assert!(matches!(revs.id(text), Err(RevError::Unborn { .. })), "{text}");
     }
