@@ -10,7 +10,7 @@ use crate::tree::copy_tree;
 const ABORTED: i32 = 1006;
 
 /// Aborts `args` in `dir` at each of its crash points in turn; `back` restores what was before, `judge` looks at what is left.
-fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
+pub fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
     back();
     let count_file = place.env.outside().join("count");
     let mut counted = place.env.command_in(dir, args);
@@ -116,4 +116,46 @@ fn history_grows_back_at_every_crash_point() {
         assert_eq!(place.run("two", &["rev-list", "--count", "HEAD"]), "4\n", "at {at}");
         place.assert_sound("two");
     });
+}
+
+/// A database that is not materialized holds the old state or the new one, together with HEAD and the index.
+#[test]
+fn what_is_not_materialized_at_every_crash_point() {
+    let place = Place::new();
+    place.env.graft_in(&place.env.outside(), ["clone", "--lazy", &place.url, "two"]).ok();
+    let two = place.dir("two");
+    let query = |sql: &str| place.run("two", &["sql", sql]);
+    let state = || {
+        let n = query("SELECT n FROM item WHERE id = 7").trim().to_owned();
+        (n, place.run("two", &["status", "--porcelain"]), place.run("two", &["log", "--format=%s"]))
+    };
+    query("UPDATE item SET n = 1001 WHERE id = 7");
+    place.run("two", &["commit", "-qam", "second"]);
+    query("UPDATE item SET n = 1002 WHERE id = 7");
+    let kept = place.env.outside().join("kept");
+    copy_tree(&two, &kept);
+    let back = || copy_tree(&kept, &two);
+    let cases: [&[&str]; 6] = [
+        &["sql", "UPDATE item SET n = 1003 WHERE id = 7"],
+        &["commit", "-qam", "third"],
+        &["reset", "--hard", "HEAD~1"],
+        &["reset", "-q", "HEAD~1"],
+        &["stash"],
+        &["materialize", "app.db"],
+    ];
+    for args in cases {
+        back();
+        let old = state();
+        place.run("two", args);
+        let new = state();
+        walk(&place, &two, args, &back, &|at| {
+            let seen = state();
+            assert!(seen == old || seen == new, "{args:?} at {at}: {seen:?}, neither {old:?} nor {new:?}");
+            place.run("two", &["fsck"]);
+            if seen == old && args[0] != "materialize" {
+                place.run("two", args);
+                assert_eq!(state(), new, "{args:?} again after {at}");
+            }
+        });
+    }
 }

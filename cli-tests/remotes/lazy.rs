@@ -4,7 +4,7 @@ use super::Place;
 use crate::database::sql;
 
 /// A remote with a database of some 12 MB that does not compress.
-fn large() -> Place {
+pub fn large() -> Place {
     let place = Place::new();
     let random = "CREATE TABLE noise(i INTEGER PRIMARY KEY, b BLOB); \
                   INSERT INTO noise WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) \
@@ -16,7 +16,7 @@ fn large() -> Place {
     place
 }
 
-fn missing(place: &Place, name: &str) -> u64 {
+pub fn missing(place: &Place, name: &str) -> u64 {
     let answer = place.env.graft_in(&place.dir(name), ["hydrate", "-n", "--json"]).json();
     answer["missing"].as_u64().expect("bytes")
 }

@@ -6,6 +6,7 @@ mod crash;
 mod killed;
 mod lazy;
 mod racing;
+mod unmaterialized;
 mod upkeep;
 mod wrong;
 

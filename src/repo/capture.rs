@@ -46,6 +46,8 @@ pub struct Captured {
     pub base: Option<Arc<OpenSnapshot>>,
     /// The pages that differ from it.
     pub ingested: Ingested,
+    /// The state itself, where it is stored already: that of a file that is not materialized.
+    pub kept: Option<Snapshot>,
     /// Something the user should know.
     pub warning: Option<Warning>,
 }
@@ -81,7 +83,10 @@ impl Repository {
     ) -> Result<Option<Captured>> {
         let file = path.under(self.top());
         for _ in 0..RETRIES {
-            let Some((print, trusted)) = settled_print(&file, false)? else { return Ok(None) };
+            let Some((print, trusted)) = settled_print(&file, false)? else {
+                let volume = self.unmaterialized(path)?;
+                return volume.map(|now| self.capture_volume(now, entry)).transpose();
+            };
             let (kind, warning) = kind_of(path, &file, entry, how.opaque)?;
             if entry.is_some_and(|e| e.kind == FileKind::Sqlite)
                 && (kind, how.purpose, how.opaque) == (FileKind::Opaque, Purpose::Store, false)
@@ -115,6 +120,7 @@ impl Repository {
                 fingerprint: trusted.then_some(print),
                 base,
                 ingested,
+                kept: None,
                 warning,
             }));
         }

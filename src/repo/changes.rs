@@ -7,9 +7,9 @@ use super::error::{RepoError, Result};
 use super::index::Index;
 use super::objects::ObjectReader;
 use super::types::{ChangeKind, FileChange};
-use crate::model::{FileKind, FileMode, ObjectId, PageIdx, RepoPath, Snapshot, Tree, VolumeId};
+use crate::model::{FileKind, FileMode, ObjectId, PageIdx, PageSet, RepoPath, Snapshot, Tree, VolumeId};
 use crate::sqlite::header::same_but_volatile;
-use crate::store::{differing_pages, read_page};
+use crate::store::{OpenSnapshot, differing_pages, read_page};
 
 /// A tracked file of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,16 +111,20 @@ impl Repository {
         if (old.kind, old.byte_len) != (new.kind, new.byte_len) {
             return Ok(false);
         }
-        let (old, new) = (self.store().open_snapshot(old)?, self.store().open_snapshot(new)?);
-        let differing = differing_pages(&old, &new)?;
-        Ok(match (differing.len(), old.snapshot().kind) {
-            (0, _) => true,
-            (1, FileKind::Sqlite) if differing.contains(PageIdx::FIRST) => {
-                let page = |of| read_page(of, PageIdx::FIRST).map_err(RepoError::Source);
-                same_but_volatile(&page(&old)?, &page(&new)?)
+        Ok(self.pages_apart(&self.store().open_snapshot(old)?, &self.store().open_snapshot(new)?)?.is_empty())
+    }
+
+    /// Returns the pages in which two states differ; none if it is just what any writer of a database sets anew.
+    pub(super) fn pages_apart(&self, old: &OpenSnapshot, new: &OpenSnapshot) -> Result<PageSet> {
+        let differing = differing_pages(old, new)?;
+        let is_database = [old, new].iter().all(|side| side.snapshot().kind == FileKind::Sqlite);
+        if is_database && differing.len() == 1 && differing.contains(PageIdx::FIRST) {
+            let page = |of| read_page(of, PageIdx::FIRST).map_err(RepoError::Source);
+            if same_but_volatile(&page(old)?, &page(new)?) {
+                return Ok(PageSet::new());
             }
-            _ => false,
-        })
+        }
+        Ok(differing)
     }
 
     /// Fills in how many pages differ, from page sets alone.

@@ -55,6 +55,8 @@ pub enum Written {
     Replaced,
     /// The file was removed.
     Removed,
+    /// It is not materialized: its volume was moved, and no page was read or written.
+    InVolume,
     /// Only the index was changed.
     IndexOnly,
 }
@@ -138,7 +140,7 @@ impl Repository {
             let place = if options.source == Source::Index { "in the index" } else { "in that revision" };
             return Err(CheckoutError::NoMatch { path, place }.into());
         }
-        let mut plan = Move { force: options.force, ..Move::default() };
+        let mut plan = Move { force: options.force, materialize: true, ..Move::default() };
         let states = wanted.iter().map(|w| (&w.path, Some(FileState { mode: w.mode, snapshot: w.snapshot })));
         for (path, state) in states.chain(stale.iter().map(|e| (&e.path, None))) {
             if options.worktree {

@@ -11,7 +11,7 @@ use crate::model::object::ObjectError;
 use crate::model::{RepoPath, SourceError};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
-use crate::store::StoreError;
+use crate::store::{StoreError, VolumeError};
 use crate::util::interrupt::Interrupted;
 use crate::util::lock::LockError;
 
@@ -125,6 +125,9 @@ pub enum RepoError {
     /// A state that cannot be queried.
     #[error(transparent)]
     Revision(#[from] super::revisions::RevisionError),
+    /// A volume.
+    #[error(transparent)]
+    Volume(VolumeError),
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -174,6 +177,16 @@ impl RepoError {
             Self::Read(ReadError::Missing(_) | ReadError::Object(_)) | Self::Object(_) => true,
             Self::Read(ReadError::Store { source, .. }) => source.downcast_ref().is_some_and(StoreError::is_damage),
             _ => false,
+        }
+    }
+}
+
+/// What failed below a volume counts as that.
+impl From<VolumeError> for RepoError {
+    fn from(error: VolumeError) -> Self {
+        match error {
+            VolumeError::Store(e) => Self::Store(e),
+            other => Self::Volume(other),
         }
     }
 }

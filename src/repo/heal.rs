@@ -32,6 +32,10 @@ pub(super) struct KnownDamage {
 impl Repository {
     /// Tells whether the stored state of a file needs mending. Looks at segment indexes and, for small files, at pages.
     pub(super) fn needs_healing(&self, entry: &IndexEntry) -> Result<bool> {
+        if self.is_unmaterialized(entry) {
+            // There is nothing that it could be mended from.
+            return Ok(false);
+        }
         let check = || -> Result<bool> {
             let open = self.store().open_snapshot(self.snapshot(&entry.snapshot)?)?;
             self.store().check_segments(&open)?;

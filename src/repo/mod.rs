@@ -27,6 +27,7 @@ pub mod identity;
 pub mod ignore_rules;
 pub mod index;
 pub mod init;
+pub mod materialize;
 pub mod merge;
 pub mod monitor;
 mod moves;
@@ -54,6 +55,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod unmaterialized;
 pub mod update_ref;
 pub mod volumes;
 pub mod walk;

@@ -30,7 +30,11 @@ impl Repository {
                 (Some(index), _) => Ok(index),
                 (None, None) => Ok(Index::default()),
                 // Every commit leaves an index behind, so this one was lost.
-                (None, Some(head)) => Ok(Index::from_tree(&self.tree(&self.commit(&head)?.tree)?, self)?),
+                (None, Some(head)) => {
+                    let mut index = Index::from_tree(&self.tree(&self.commit(&head)?.tree)?, self)?;
+                    self.mark_all(&mut index, &Index::default());
+                    Ok(index)
+                }
             },
         }
     }

@@ -140,7 +140,9 @@ impl Repository {
         let head = self.head_files()?;
         for entry in entries {
             let committed = head.iter().any(|h| h.path == entry.path && h.snapshot == entry.snapshot);
-            let present = !cached && Fingerprint::stat_only(&entry.path.under(self.top())).is_ok_and(|p| p.is_some());
+            let file = entry.path.under(self.top());
+            let is_there = || Fingerprint::stat_only(&file).is_ok_and(|p| p.is_some()) || self.is_unmaterialized(entry);
+            let present = !cached && is_there();
             if present && self.worktree_change(entry)?.0.is_some() {
                 return Err(RemoveError::LocalChanges(entry.path.clone()).into());
             }
@@ -205,12 +207,13 @@ impl Repository {
 
     pub(super) fn move_file(&self, index: &mut Index, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {
         let (source, target) = (from.under(self.top()), to.under(self.top()));
-        if let Some(parent) = target.parent() {
+        let is_file = source.exists();
+        if let Some(parent) = target.parent().filter(|_| is_file) {
             durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;
         }
         let record = Record { moved: vec![(from.clone(), to.clone())], ..Record::default() };
         self.operations().append(record).map_err(RepoError::file("write", self.operations().path()))?;
-        if source.exists() {
+        if is_file {
             durable::rename(&source, &target).map_err(RepoError::file("move", &source))?;
         }
         if let Some(mut entry) = index.remove(from) {

@@ -74,14 +74,21 @@ impl Repository {
             return Err(ResetError::NoMatch(spec.to_owned()).into());
         }
         let wanted = self.index_of(&tree)?;
+        let before = index.clone();
         index.retain(|entry| !specs.matches(&entry.path));
         index.extend(wanted.entries().iter().filter(|e| specs.matches(&e.path)).cloned());
-        self.save_index(&index, &lock)
+        let touched: Vec<&IndexEntry> = before.entries().iter().filter(|e| specs.matches(&e.path)).collect();
+        let change = |e: &&IndexEntry| (e.path.clone(), index.get(&e.path).map(IndexEntry::state));
+        self.keep_contents(&lock, &before, touched.iter().map(change))?;
+        self.save_index(&index, &lock)?;
+        let volumes = touched.iter().map(|e| (e.path.clone(), e.volume));
+        self.drop_heads(&lock, &index, volumes, &[])
     }
 
     /// Returns the index of a tree. What is known of files in the states they are staged in is kept.
     fn index_of(&self, tree: &Tree) -> Result<Index> {
         let (present, mut index) = (self.index()?, Index::from_tree(tree, self)?);
+        self.mark_all(&mut index, &present);
         let kept: Vec<IndexEntry> = index
             .entries()
             .iter()

@@ -223,9 +223,12 @@ impl<'r> Staging<'r> {
             None => self.index.entries().iter().find(|e| source == Some(e.volume) && self.gone.contains(&e.path)),
         };
         let same_volume = old.as_ref().or(origin);
-        let volume = same_volume.map_or_else(|| self.repo.store().new_volume_id(), |e| e.volume);
-        let snapshot = match same_volume {
-            Some(entry) if unchanged => entry.snapshot,
+        let unmaterialized = captured.kept.is_some();
+        let known = captured.kept.as_ref().map(|kept| kept.volume).or(same_volume.map(|e| e.volume));
+        let volume = known.unwrap_or_else(|| self.repo.store().new_volume_id());
+        let snapshot = match (same_volume, captured.kept) {
+            (Some(entry), _) if unchanged && entry.volume == volume => entry.snapshot,
+            (_, Some(kept)) => tx.add_object(&kept),
             _ => {
                 let state = NewState { volume, kind, byte_len, base: captured.base.as_deref() };
                 let snapshot = tx.append(state, captured.ingested)?;
@@ -255,7 +258,16 @@ impl<'r> Staging<'r> {
                 pages_changed: Some(if change == ChangeKind::Added { page_count } else { pages }),
                 renamed_from: origin.map(|e| e.path.clone()),
             },
-            entry: Some(IndexEntry { path, mode, snapshot, volume, kind, byte_len, fingerprint: captured.fingerprint }),
+            entry: Some(IndexEntry {
+                path,
+                mode,
+                snapshot,
+                volume,
+                kind,
+                byte_len,
+                fingerprint: captured.fingerprint,
+                unmaterialized,
+            }),
         })
     }
 }

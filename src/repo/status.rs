@@ -41,6 +41,8 @@ pub struct Status {
     pub staged: Vec<FileChange>,
     /// Changes between the index and the worktree.
     pub unstaged: Vec<FileChange>,
+    /// Tracked files that are not materialized.
+    pub unmaterialized: Vec<RepoPath>,
     /// Files and folders (these end in `/`) that are not tracked.
     pub untracked: Vec<String>,
     /// What the user should know.
@@ -65,9 +67,10 @@ impl Repository {
             |files: Vec<Tracked>| -> Vec<Tracked> { files.into_iter().filter(|t| specs.matches(&t.path)).collect() };
         let staged = self.differing(self.compare(&within(head_files), &within(of_index(&index)))?)?;
         let mut unstaged = Vec::new();
-        let mut refreshed = Vec::new();
+        let (mut refreshed, mut unmaterialized) = (Vec::new(), Vec::new());
         for entry in index.entries().iter().filter(|e| specs.matches(&e.path)) {
             let (change, print) = self.worktree_change(entry)?;
+            unmaterialized.extend(self.is_unmaterialized(entry).then(|| entry.path.clone()));
             unstaged.extend(change);
             refreshed.extend(print.map(|p| (entry.path.clone(), p)));
         }
@@ -76,6 +79,7 @@ impl Repository {
             commit: self.head_commit()?,
             staged,
             unstaged,
+            unmaterialized,
             untracked: Vec::new(),
             warnings: Vec::new(),
         };
@@ -98,6 +102,9 @@ impl Repository {
 
     /// Tells whether a file cannot have changed since it was staged, without opening it as a database.
     pub(super) fn is_surely_unchanged(&self, entry: &IndexEntry) -> Result<bool> {
+        if self.is_unmaterialized(entry) {
+            return self.is_as_staged(entry);
+        }
         let Some(known) = &entry.fingerprint else { return Ok(false) };
         let file = entry.path.under(self.top());
         // A file that cannot be looked at is dealt with by whoever reads it.

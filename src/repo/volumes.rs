@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::model::{FileKind, PAGE_SIZE, PageIdx, PageSource, Snapshot, SourceError, VolumeId};
+use super::Repository;
+use super::unmaterialized::Unmaterialized;
+use crate::model::{FileKind, PAGE_SIZE, PageIdx, PageSource, RepoPath, Snapshot, SourceError, VolumeId};
 use crate::sqlite::sql::volumes::{DirtyPages, VolumeFile, Volumes};
 use crate::store::{OpenSnapshot, PageRuns, Store, VolumeError};
 use crate::util::lock::FileLock;
@@ -11,28 +13,79 @@ use crate::util::lock::FileLock;
 /// Pages handed on in one piece.
 const RUN: usize = 64;
 
-/// The volumes of one store.
+/// The volumes of one repository: those that are no files, by id or tag, and tracked files that are not materialized, by path.
 pub struct StoreVolumes {
-    store: Store,
+    repo: Arc<Repository>,
 }
 
 impl StoreVolumes {
-    /// Serves the volumes of a store.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Serves the volumes of a repository.
+    pub fn new(repo: Arc<Repository>) -> Self {
+        Self { repo }
     }
+}
+
+/// How the names begin under which files that are not materialized are served; no tag has a colon.
+const PATH: &str = "path:";
+
+/// Returns the name under which a file that is not materialized is served.
+pub fn name_of(path: &RepoPath) -> String {
+    format!("{PATH}{path}")
 }
 
 impl Volumes for StoreVolumes {
     fn open(&self, name: &str) -> Result<Box<dyn VolumeFile>, SourceError> {
-        let id = self.store.find_volume(name)?.id;
-        Ok(Box::new(StoreVolume { store: self.store.clone(), id, seen: None, lock: None }))
+        let store = self.repo.store().clone();
+        let (id, of) = match name.strip_prefix(PATH) {
+            Some(path) => {
+                let path = RepoPath::new(path)?;
+                (self.repo.newest_of(&path)?.volume, Some((Arc::clone(&self.repo), path)))
+            }
+            None => (store.find_volume(name)?.id, None),
+        };
+        Ok(Box::new(StoreVolume { store, id, of, seen: None, lock: None }))
+    }
+}
+
+/// Why a file that is not materialized cannot be used as a volume.
+#[derive(Debug, thiserror::Error)]
+enum NotAVolume {
+    #[error("'{0}' is an ordinary file by now")]
+    Materialized(RepoPath),
+    #[error("another state of '{0}' was brought there")]
+    Moved(RepoPath),
+}
+
+impl Repository {
+    /// Returns what a file holds that is not materialized.
+    fn newest_of(&self, path: &RepoPath) -> Result<Snapshot, SourceError> {
+        match self.unmaterialized(path)? {
+            Some(Unmaterialized { snapshot, .. }) => Ok(snapshot),
+            None => Err(NotAVolume::Materialized(path.clone()).into()),
+        }
+    }
+
+    /// Writes to a file that is not materialized as [`Store::write_volume`] does.
+    fn write_unmaterialized(
+        &self,
+        path: &RepoPath,
+        seen: &Snapshot,
+        byte_len: u64,
+        runs: PageRuns,
+    ) -> Result<Snapshot, SourceError> {
+        let lock = self.lock()?;
+        if self.newest_of(path)? != *seen {
+            return Err(NotAVolume::Moved(path.clone()).into());
+        }
+        Ok(self.store().write_volume_locked(&lock, seen, FileKind::Sqlite, byte_len, runs)?)
     }
 }
 
 struct StoreVolume {
     store: Store,
     id: VolumeId,
+    /// The file that it is the content of.
+    of: Option<(Arc<Repository>, RepoPath)>,
     /// The state that the connection sees.
     seen: Option<(Snapshot, Arc<OpenSnapshot>)>,
     /// Held while a transaction writes.
@@ -40,7 +93,10 @@ struct StoreVolume {
 }
 
 impl StoreVolume {
-    fn newest(&self) -> Result<Snapshot, VolumeError> {
+    fn newest(&self) -> Result<Snapshot, SourceError> {
+        if let Some((repo, path)) = &self.of {
+            return repo.newest_of(path);
+        }
         let state = self.store.volume_state(self.id)?;
         Ok(state.ok_or_else(|| VolumeError::NotFound(self.id.to_string()))?.snapshot)
     }
@@ -63,6 +119,10 @@ impl VolumeFile for StoreVolume {
     }
 
     fn reserve(&mut self) -> Result<bool, SourceError> {
+        if let Some((seen, _)) = &self.seen {
+            // A file may have come to be another volume.
+            self.id = seen.volume;
+        }
         let Some(lock) = self.store.try_lock_volume(self.id)? else { return Ok(false) };
         // A transaction that has read an older state must not write on top of a newer one.
         if self.seen.as_ref().is_none_or(|(seen, _)| self.newest().is_ok_and(|newest| newest != *seen)) {
@@ -87,7 +147,10 @@ impl VolumeFile for StoreVolume {
                 _ => runs.push((idx, page.to_vec())),
             }
         }
-        let written = self.store.write_volume(seen, FileKind::Sqlite, byte_len, runs)?;
+        let written = match &self.of {
+            Some((repo, path)) => repo.write_unmaterialized(path, seen, byte_len, runs)?,
+            None => self.store.write_volume(seen, FileKind::Sqlite, byte_len, runs)?,
+        };
         self.see(written)
     }
 }

@@ -146,6 +146,18 @@ impl Store {
         if now.snapshot != *expected {
             return Err(VolumeError::Moved(id));
         }
+        self.write_volume_locked(&lock, expected, kind, byte_len, runs)
+    }
+
+    /// Does what [`Self::write_volume`] does on a state that the caller, who holds the repository lock, knows to be the newest.
+    pub fn write_volume_locked(
+        &self,
+        lock: &FileLock,
+        expected: &Snapshot,
+        kind: FileKind,
+        byte_len: u64,
+        runs: PageRuns,
+    ) -> Result<Snapshot, VolumeError> {
         if crate::model::page::pages_for(byte_len).is_none() {
             return Err(VolumeError::TooLarge);
         }
@@ -159,21 +171,35 @@ impl Store {
                 break;
             }
         }
-        let mut tx = Transaction::new(self, &lock)?;
-        let state = NewState { volume: id, kind, byte_len, base: base.as_deref() };
+        let mut tx = Transaction::new(self, lock)?;
+        let state = NewState { volume: expected.volume, kind, byte_len, base: base.as_deref() };
         let snapshot = tx.append(state, ingest.finish()?)?;
         tx.publish()?;
         if snapshot != *expected {
-            self.save_state(&snapshot, &lock)?;
+            self.save_state(&snapshot, lock)?;
         }
         self.release();
         Ok(snapshot)
+    }
+
+    /// Makes a state, which the store holds, the newest of its volume, whatever that was.
+    pub fn set_volume_state(&self, snapshot: &Snapshot, lock: &FileLock) -> Result<(), VolumeError> {
+        self.save_state(snapshot, lock)
+    }
+
+    /// Forgets the newest state of a volume; its tags stay.
+    pub fn remove_volume_state(&self, id: VolumeId, _lock: &FileLock) -> Result<(), VolumeError> {
+        let path = self.volume_dir().join(id.to_string());
+        Ok(durable::remove(&path).map_err(StoreError::io("remove", &path))?)
     }
 
     /// Keeps other writers of a volume out, as long as the result lives; `None` if one is at work. What only this process knows of a
     /// transaction is lost with it, and so is the lock.
     pub fn try_lock_volume(&self, id: VolumeId) -> Result<Option<FileLock>, VolumeError> {
         let path = self.lock_path(id);
+        // A file that is not materialized may be the first volume of all.
+        let folder = self.volume_dir();
+        durable::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
         Ok(FileLock::try_acquire(&path).map_err(StoreError::from)?)
     }
 

@@ -70,6 +70,7 @@ pub fn file(done: &CheckedOut) -> File<'_> {
         Written::InPlace { pages } => ("in_place", Some(pages)),
         Written::Replaced => ("replaced", None),
         Written::Removed => ("removed", None),
+        Written::InVolume => ("in_volume", None),
         Written::IndexOnly => ("index_only", None),
     };
     File { path: done.path.as_str(), how, pages, saved: done.saved.map(|id| id.to_string()) }
@@ -81,6 +82,7 @@ fn how(written: Written) -> String {
         Written::InPlace { pages } => format!("{} written in place", count(pages.into(), "page")),
         Written::Replaced => "written anew".to_owned(),
         Written::Removed => "removed".to_owned(),
+        Written::InVolume => "moved in its volume; it is not materialized".to_owned(),
         Written::IndexOnly => "in the index".to_owned(),
     }
 }

@@ -34,8 +34,8 @@ pub struct Args {
 
     /// Leave large parts on the remote until they are read, and write no files to the worktree.
     ///
-    /// Commits, trees and small changes come at once; pages of large databases when something reads them, as 'graft sql HEAD:app.db'
-    /// or 'graft diff' does, and 'graft restore' for a whole file. 'graft hydrate' brings the rest.
+    /// Commits, trees and small changes come at once; pages of large databases when something reads them. 'graft sql' reads and writes
+    /// a database, 'graft commit' and 'graft push' go as ever; 'graft materialize' writes the whole file, 'graft hydrate' brings the rest.
     #[arg(long, conflicts_with = "no_checkout")]
     pub lazy: bool,
 
@@ -97,7 +97,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let cloned = Repository::clone_from(&options, &ctx.settings())?;
     if args.lazy {
         ctx.say.hint(
-            "the files are not in the worktree; 'graft restore <file>' writes one, 'graft hydrate' brings everything",
+            "the files are not in the worktree; use them with 'graft sql', 'graft materialize <file>' writes one",
         );
     }
     if cloned.head.is_none() {

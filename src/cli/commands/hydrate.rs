@@ -1,5 +1,8 @@
 //! `graft hydrate`: brings what a lazy clone left on its remote.
 
+use std::path::PathBuf;
+
+use clap::ValueHint;
 use serde::Serialize;
 
 use super::Outcome;
@@ -8,12 +11,23 @@ use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::size::{bytes, count};
 
-/// Bring everything that a lazy clone left on its remote.
+/// Bring what a lazy clone left on its remote.
 ///
-/// Everything is verified. What an interruption left is used when it is run again.
+/// Without arguments, everything. With a revision, what its files need; with paths, what these need at the revision, or as they are now.
+/// Everything is verified. What an interruption left is used when it is run again. No file is written: that is 'graft materialize'.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  graft hydrate\n  graft hydrate -n")]
+#[command(
+    after_help = "Examples:\n  graft hydrate\n  graft hydrate -n\n  graft hydrate HEAD\n  graft hydrate v1 -- big.db"
+)]
 pub struct Args {
+    /// What the files of this revision need.
+    #[arg(value_name = "REV")]
+    pub rev: Option<String>,
+
+    /// What these files, folders or patterns need.
+    #[arg(value_name = "PATH", last = true, value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
     /// Only say how much is missing.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -30,9 +44,14 @@ struct Answer {
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
+    let states = match (&args.rev, args.paths.is_empty()) {
+        (None, true) => None,
+        (rev, _) => Some(repo.states_of(&ctx.cwd, rev.as_deref(), &args.paths)?),
+    };
+    let segments = repo.left_on_remote(states.as_deref())?;
     let before = match args.dry_run {
-        true => repo.store().presence().map_err(crate::repo::RepoError::from)?,
-        false => repo.hydrate()?,
+        true => repo.store().presence_of(&segments).map_err(crate::repo::RepoError::from)?,
+        false => repo.hydrate(&segments)?,
     };
     let missing = before.total - before.present;
     if ctx.out.json {

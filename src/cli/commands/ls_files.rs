@@ -62,6 +62,7 @@ struct Answer<'a> {
     volume: String,
     kind: &'static str,
     bytes: u64,
+    materialized: bool,
 }
 
 /// Runs the command.
@@ -83,7 +84,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let index = repo.index()?;
     for entry in index.entries().iter().filter(|e| specs.matches(&e.path)) {
         if ctx.out.json {
-            json::write(&mut ctx.out, "ls-files/1", &answer(entry))?;
+            json::write(&mut ctx.out, "ls-files/1", &answer(entry, &repo))?;
         } else if args.stage {
             write!(ctx.out, "{} {} 0\t{}{end}", entry.mode.octal(), entry.snapshot, shown(entry.path.as_str()))?;
         } else {
@@ -131,7 +132,7 @@ fn list(paths: &BTreeSet<String>, shown: &dyn Fn(&str) -> String, end: char, ctx
     Ok(exit::DONE)
 }
 
-fn answer(entry: &IndexEntry) -> Answer<'_> {
+fn answer<'e>(entry: &'e IndexEntry, repo: &Repository) -> Answer<'e> {
     Answer {
         path: entry.path.as_str(),
         mode: entry.mode.octal(),
@@ -139,5 +140,6 @@ fn answer(entry: &IndexEntry) -> Answer<'_> {
         volume: entry.volume.to_string(),
         kind: kind(entry.kind),
         bytes: entry.byte_len,
+        materialized: !repo.is_unmaterialized(entry),
     }
 }

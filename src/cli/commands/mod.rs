@@ -29,6 +29,7 @@ pub mod log;
 pub mod ls_files;
 pub mod ls_remote;
 pub mod ls_tree;
+pub mod materialize;
 pub mod merge;
 pub mod merge_base;
 pub mod mv;
@@ -72,7 +73,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
-    ("Work with others", &["remote", "push", "fetch", "pull", "hydrate", "ls-remote", "gc"]),
+    ("Work with others", &["remote", "push", "fetch", "pull", "hydrate", "materialize", "ls-remote", "gc"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
         "Look behind the scenes",
@@ -131,6 +132,7 @@ pub enum Command {
     Pull(pull::Args),
     LsRemote(ls_remote::Args),
     Hydrate(hydrate::Args),
+    Materialize(materialize::Args),
     Gc(gc::Args),
     Restore(restore::Args),
     Checkout(checkout::Args),
@@ -198,6 +200,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Pull(args) => pull::run(args, ctx),
         Command::LsRemote(args) => ls_remote::run(args, ctx),
         Command::Hydrate(args) => hydrate::run(args, ctx),
+        Command::Materialize(args) => materialize::run(args, ctx),
         Command::Gc(args) => gc::run(args, ctx),
         Command::Restore(args) => restore::run(args, ctx),
         Command::Checkout(args) => checkout::run(args, ctx),

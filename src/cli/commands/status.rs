@@ -81,6 +81,7 @@ struct Answer<'a> {
     clean: bool,
     staged: Vec<view::Change<'a>>,
     unstaged: Vec<view::Change<'a>>,
+    unmaterialized: Vec<&'a str>,
     untracked: &'a [String],
     warnings: Vec<String>,
 }
@@ -119,6 +120,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
             clean: status.is_clean(),
             staged: view::changes(&status.staged),
             unstaged: view::changes(&status.unstaged),
+            unmaterialized: status.unmaterialized.iter().map(crate::model::RepoPath::as_str).collect(),
             untracked: &status.untracked,
             warnings: view::warnings(&status.warnings),
         };

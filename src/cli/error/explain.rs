@@ -59,18 +59,21 @@ impl From<RepoError> for Failure {
 impl From<VolumeError> for Failure {
     fn from(error: VolumeError) -> Self {
         let failure = described(&error);
-        let help = match &error {
-            VolumeError::Store(e) => store(e),
-            VolumeError::NotFound(_) => Some("'graft volume list' lists them"),
-            VolumeError::Ambiguous { .. } => Some("give more of the id"),
-            VolumeError::Taken(_) => Some("-f moves it"),
-            VolumeError::Moved(_) => Some("read it again, then write"),
-            VolumeError::Name(_) | VolumeError::TooLarge => None,
-        };
-        match help {
+        match volume(&error) {
             Some(help) => failure.help(help),
             None => failure,
         }
+    }
+}
+
+fn volume(error: &VolumeError) -> Option<&'static str> {
+    match error {
+        VolumeError::Store(e) => store(e),
+        VolumeError::NotFound(_) => Some("'graft volume list' lists them"),
+        VolumeError::Ambiguous { .. } => Some("give more of the id"),
+        VolumeError::Taken(_) => Some("-f moves it"),
+        VolumeError::Moved(_) => Some("read it again, then write"),
+        VolumeError::Name(_) | VolumeError::TooLarge => None,
     }
 }
 
@@ -85,8 +88,8 @@ impl From<ConfigError> for Failure {
 }
 
 /// Returns the error, anywhere below this one, of a part that a lazy clone left on its remote.
-fn left_behind(error: &RepoError) -> Option<&StoreError> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+fn left_behind<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e StoreError> {
+    let mut next = Some(error);
     while let Some(error) = next {
         let found = error.downcast_ref::<StoreError>().filter(|e| matches!(e, StoreError::NotHere { .. }));
         if found.is_some() {
@@ -95,6 +98,11 @@ fn left_behind(error: &RepoError) -> Option<&StoreError> {
         next = error.source();
     }
     None
+}
+
+/// Returns the help where a part is missing that a lazy clone left on its remote.
+pub fn left_behind_help(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    left_behind(error).and_then(store)
 }
 
 /// Says what failed and why, without advice.
@@ -146,6 +154,7 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Remote(e) => super::remote::remote(e),
         RepoError::Sync(e) => super::remote::sync(e),
         RepoError::Store(e) => store(e).map(str::to_owned),
+        RepoError::Volume(e) => volume(e).map(str::to_owned),
         RepoError::Read(ReadError::Store { source, .. }) => {
             source.downcast_ref::<StoreError>().and_then(store).map(str::to_owned)
         }

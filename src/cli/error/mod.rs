@@ -8,6 +8,8 @@ mod moving;
 mod remote;
 mod revision;
 
+pub use explain::left_behind_help;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal};

@@ -16,7 +16,7 @@ use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::revisions::RepositoryRevisions;
 use crate::repo::tables;
-use crate::repo::volumes::StoreVolumes;
+use crate::repo::volumes::{StoreVolumes, name_of};
 use crate::sqlite::sql::functions::TableFunction;
 use crate::sqlite::sql::revisions::{Serving, serve};
 use crate::sqlite::sql::{RunError, Session, Target, volumes};
@@ -74,7 +74,7 @@ impl Place {
             let revisions = RepositoryRevisions::new(Arc::clone(repo), &ctx.cwd);
             serve(repo.top(), Arc::new(revisions))
         });
-        let volumes = repo.as_ref().map(|repo| volumes::serve(Arc::new(StoreVolumes::new(repo.store().clone()))));
+        let volumes = repo.as_ref().map(|repo| volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(repo)))));
         let pager = repo.as_ref().and_then(|r| r.config().get("core.pager").map(|e| e.value.clone()));
         let mut place = Self {
             repo,
@@ -102,16 +102,28 @@ impl Place {
         };
         place.shown = file.display().to_string();
         let absolute = ctx.resolve(&file);
-        if place.rev.is_none() && !wanted.create && !absolute.exists() {
+        if place.rev.is_none() && !wanted.create && !absolute.exists() && place.volume_of(&absolute)?.is_none() {
             return Err(place.absent(&file));
         }
         place.file = Some(absolute);
         Ok(place)
     }
 
+    /// Returns the name of the volume that a file is which is not materialized.
+    fn volume_of(&self, file: &Path) -> Result<Option<String>, Failure> {
+        let Some(repo) = &self.repo else { return Ok(None) };
+        let Ok(path) = repo_path(repo.top(), &self.cwd, file) else { return Ok(None) };
+        Ok(repo.unmaterialized(&path)?.map(|_| name_of(&path)))
+    }
+
     /// Opens a session.
     pub fn open(&self) -> Result<Session, Failure> {
+        let unmaterialized = match (&self.file, &self.rev) {
+            (Some(file), None) => self.volume_of(file)?,
+            _ => None,
+        };
         let target = match (&self.file, &self.rev) {
+            _ if let Some(name) = &unmaterialized => Target::Volume { name, read_only: self.read_only },
             (None, _) => match &self.volume {
                 Some(name) => Target::Volume { name, read_only: self.read_only },
                 None => Target::Memory,
@@ -154,7 +166,9 @@ impl Place {
         }
         let before = std::mem::replace(&mut self.rev, rev);
         let opened = match (&self.file, &self.rev) {
-            (Some(file), None) if !file.exists() => Err(self.absent(Path::new(&self.shown))),
+            (Some(file), None) if !file.exists() && self.volume_of(file)?.is_none() => {
+                Err(self.absent(Path::new(&self.shown)))
+            }
             _ => self.open(),
         };
         if opened.is_err() {

@@ -59,6 +59,9 @@ fn help(shell: &Shell<'_>, error: &SqlError) -> Option<String> {
     if error.help.is_some() {
         return error.help.clone();
     }
+    if let Some(help) = error.cause.as_ref().and_then(|cause| error::left_behind_help(cause.as_ref())) {
+        return Some(help.to_owned());
+    }
     if error.read_only {
         return Some(shell.place.write_help());
     }

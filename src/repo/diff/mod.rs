@@ -19,6 +19,7 @@ use super::index::Index;
 use super::objects::ObjectReader;
 use super::pathspec::Pathspecs;
 use super::types::{ChangeKind, FileChange};
+use super::unmaterialized::Unmaterialized;
 use crate::model::page::pages_for;
 use crate::model::{FileKind, FileMode, ObjectId, RepoPath, VolumeId};
 use crate::sqlite::diff::DiffOptions;
@@ -167,20 +168,25 @@ impl Repository {
                 continue;
             }
             let file = entry.path.under(self.top());
-            let now = open::look(&file)?;
+            let (now, side) = match self.unmaterialized(&entry.path)? {
+                Some(Unmaterialized { snapshot, mode }) => {
+                    (Some((snapshot.kind, mode, snapshot.byte_len)), Side::Volume(Box::new(snapshot)))
+                }
+                None => (open::look(&file)?, Side::File(file)),
+            };
             let Some(now) = now else {
                 out.extend(self.compare(before.as_slice(), &[])?.into_iter().map(FileDiff::stored));
                 continue;
             };
             let mut change = in_worktree(entry.path.clone(), before.as_ref(), now);
             let Some(before) = before else {
-                out.push(FileDiff { change, old: Side::Absent, new: Side::File(file) });
+                out.push(FileDiff { change, old: Side::Absent, new: side });
                 continue;
             };
             if before.path != entry.path {
                 (change.change, change.renamed_from) = (ChangeKind::Renamed, Some(before.path.clone()));
             }
-            out.push(FileDiff { change, old: Side::Stored(before.snapshot), new: Side::File(file) });
+            out.push(FileDiff { change, old: Side::Stored(before.snapshot), new: side });
         }
         for file in gone.into_values() {
             out.extend(self.compare(&[file], &[])?.into_iter().map(FileDiff::stored));

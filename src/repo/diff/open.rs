@@ -10,7 +10,7 @@ use super::bytes::same_bytes;
 use super::scan::{compare_files, scan};
 use super::{FileDiff, FileDiffError};
 use crate::model::page::pages_for;
-use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath};
+use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath, Snapshot};
 use crate::repo::objects::ObjectReader;
 use crate::repo::types::{ChangeKind, FileChange};
 use crate::repo::{Repository, Settings};
@@ -29,6 +29,8 @@ pub enum Side {
     Absent,
     /// In the store.
     Stored(ObjectId),
+    /// The newest state of a volume, of a file that is not materialized.
+    Volume(Box<Snapshot>),
     /// In the file system.
     File(PathBuf),
 }
@@ -231,6 +233,7 @@ fn open(
     let stored_kind = |side: &Side| -> Result<Option<FileKind>> {
         match (side, repo) {
             (Side::Stored(id), Some(repo)) => Ok(Some(repo.open_snapshot(id)?.snapshot().kind)),
+            (Side::Volume(snapshot), _) => Ok(Some(snapshot.kind)),
             _ => Ok(None),
         }
     };
@@ -267,6 +270,10 @@ fn source(settings: &Settings, repo: Option<&Repository>, side: &Side, opaque: b
         Side::Stored(id) => {
             let repo = repo.expect("only a repository has stored sides");
             Ok(Source::Stored(repo.open_snapshot(id)?))
+        }
+        Side::Volume(snapshot) => {
+            let repo = repo.expect("only a repository has volumes");
+            Ok(Source::Stored(Arc::new(repo.store().open_snapshot((**snapshot).clone())?)))
         }
         Side::File(path) => {
             let Some((kind, _, byte_len)) = look(path)? else { return Ok(Source::Absent) };

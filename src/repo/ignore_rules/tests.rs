@@ -57,6 +57,7 @@ fn track(index: &mut Index, path: &str) {
         kind: FileKind::Sqlite,
         byte_len: 1,
         fingerprint: None,
+        unmaterialized: false,
     });
 }
 

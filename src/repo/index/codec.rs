@@ -12,7 +12,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | flags: 1 executable, 2 opaque (not SQLite), 4 fingerprint follows, 8 with change counter, 16 with wal, 32 with journal |
+//! | 1 | flags: 1 executable, 2 opaque (not SQLite), 4 fingerprint follows, 8 with change counter, 16 with wal, 32 with journal, 64 not materialized |
 //! | 4 | length of the path |
 //! | … | the path, UTF-8 |
 //! | 32 | snapshot id |
@@ -22,6 +22,8 @@
 //! | 4 | change counter |
 //! | 3 × 8 | wal: size, mtime (ns, signed), inode |
 //! | 3 × 8 | journal: the same |
+//!
+//! A file that is not materialized has no fingerprint.
 //!
 //! CBOR would take most of the time in which a whole `status` has to be done.
 
@@ -44,6 +46,7 @@ const PRINT: u8 = 4;
 const COUNTER: u8 = 8;
 const WAL: u8 = 16;
 const JOURNAL: u8 = 32;
+const UNMATERIALIZED: u8 = 64;
 
 /// Why bytes are no index.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +90,8 @@ fn encode_entry(entry: &IndexEntry, out: &mut Vec<u8>) {
             | flag(print.is_some(), PRINT)
             | flag(print.is_some_and(|p| p.change_counter.is_some()), COUNTER)
             | flag(print.is_some_and(|p| p.wal.is_some()), WAL)
-            | flag(print.is_some_and(|p| p.journal.is_some()), JOURNAL),
+            | flag(print.is_some_and(|p| p.journal.is_some()), JOURNAL)
+            | flag(entry.unmaterialized, UNMATERIALIZED),
     );
     let path = entry.path.as_str().as_bytes();
     out.extend_from_slice(&u32::try_from(path.len()).expect("paths are shorter than 4 GiB").to_le_bytes());
@@ -167,6 +171,7 @@ fn decode_entry(input: &mut Input<'_>) -> Option<IndexEntry> {
         kind: if has(OPAQUE) { FileKind::Opaque } else { FileKind::Sqlite },
         byte_len,
         fingerprint,
+        unmaterialized: has(UNMATERIALIZED),
     })
 }
 

@@ -62,6 +62,8 @@ pub struct IndexEntry {
     pub byte_len: u64,
     /// What the file looked like when it had the staged content; unknown if that was too recent to be trusted.
     pub fingerprint: Option<Fingerprint>,
+    /// There need be no file: without one, the content in the worktree is the newest state of the volume.
+    pub unmaterialized: bool,
 }
 
 impl IndexEntry {
@@ -78,7 +80,7 @@ impl IndexEntry {
         objects: &dyn ObjectReader,
     ) -> Result<Self, ReadError> {
         let Snapshot { volume, kind, byte_len, .. } = objects.snapshot(&snapshot)?;
-        Ok(Self { path, mode, snapshot, volume, kind, byte_len, fingerprint: None })
+        Ok(Self { path, mode, snapshot, volume, kind, byte_len, fingerprint: None, unmaterialized: false })
     }
 }
 
@@ -210,6 +212,11 @@ impl IndexEntryMut<'_> {
     /// Sets or forgets what the file looks like in its staged state.
     pub fn set_fingerprint(&mut self, fingerprint: Option<Fingerprint>) {
         self.0.fingerprint = fingerprint;
+    }
+
+    /// Says whether there need be a file.
+    pub fn set_unmaterialized(&mut self, unmaterialized: bool) {
+        self.0.unmaterialized = unmaterialized;
     }
 
     /// Stages another permission.

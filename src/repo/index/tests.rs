@@ -18,6 +18,7 @@ fn entry(path: &str) -> IndexEntry {
         kind: FileKind::Sqlite,
         byte_len: 4096,
         fingerprint: None,
+        unmaterialized: false,
     }
 }
 
@@ -144,6 +145,7 @@ proptest! {
                 kind: if seed & 2 == 0 { FileKind::Sqlite } else { FileKind::Opaque },
                 byte_len: seed,
                 fingerprint: (seed & 4 == 0).then(|| print(seed >> 8)),
+                unmaterialized: seed & 8 != 0,
                 ..entry(path)
             })
             .collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::look::Present;
 use super::{Journal, Move, Step};
-use crate::model::{FileKind, FileMode, PageSet, PageSource, RepoPath};
+use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath};
 use crate::repo::Repository;
 use crate::repo::capture::settled_print;
 use crate::repo::checkout::{CheckedOut, CheckoutError, CheckoutOutcome, Written};
@@ -13,6 +13,7 @@ use crate::repo::error::{RepoError, Result};
 use crate::repo::fingerprint::Fingerprint;
 use crate::repo::index::{Index, IndexEntry};
 use crate::repo::monitor::Work;
+use crate::repo::objects::ObjectReader;
 use crate::repo::operations::FileState;
 use crate::repo::types::Warning;
 use crate::sqlite::holders::LockHolders;
@@ -41,6 +42,12 @@ impl Repository {
     ) -> Result<Prints> {
         for step in steps.iter_mut() {
             interrupt::check()?;
+            if step.stays_out {
+                let how = self.move_volume(lock, index, plan, step)?;
+                let saved = step.present.state.filter(|_| step.present.was_saved).map(|state| state.snapshot);
+                out.files.push(CheckedOut { path: step.path.clone(), how, saved });
+                continue;
+            }
             let mut how = self.write_file(step.path, step.target, &step.present, &mut out.warnings);
             for _ in 0..LOOKS {
                 if !matches!(how, Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. }))) {
@@ -82,7 +89,7 @@ impl Repository {
         let Some(target) = target else { return self.remove_file(&file, present) };
         let open = self.open_snapshot(&target.snapshot)?;
         let changed = match &present.state {
-            Some(content) => {
+            Some(content) if !present.is_volume => {
                 let now = self.open_snapshot(&content.snapshot)?;
                 let changed = differing_pages(&now, &open)?;
                 if changed.is_empty()
@@ -94,12 +101,29 @@ impl Repository {
                 }
                 Some(changed)
             }
-            None => None,
+            _ => None,
         };
         self.store().release();
         let how = self.write_state(&file, &open, changed.as_ref(), present, warnings)?;
         set_mode(&file, target.mode)?;
         Ok(how)
+    }
+
+    /// Gives a file that is not materialized its wanted content: the index is about to say so, but until then, and where it will not,
+    /// the volume has to.
+    fn move_volume(&self, lock: &FileLock, index: &Index, plan: &Move, step: &Step<'_>) -> Result<Written> {
+        let Some(target) = step.target else { return Ok(Written::Removed) };
+        let staged = plan.index.get(step.path).copied().flatten();
+        let volume = match (index.get(step.path), staged) {
+            (Some(_), _) if step.present.state.is_some_and(|now| now.snapshot == target.snapshot) => None,
+            (Some(entry), _) => Some(entry.volume),
+            (None, Some(staged)) if staged.snapshot != target.snapshot => Some(self.snapshot(&staged.snapshot)?.volume),
+            _ => None,
+        };
+        if let Some(volume) = volume {
+            self.set_head(volume, &target.snapshot, lock)?;
+        }
+        Ok(if step.is_there() { Written::Unchanged } else { Written::InVolume })
     }
 
     fn write_state(
@@ -185,6 +209,14 @@ impl Repository {
     pub(super) fn finish(&self, lock: &FileLock, journal: &Journal, prints: &Prints) -> Result<()> {
         let mut index = self.index()?;
         let before = index.clone();
+        let leaves_out = self.leaves_files_out(&index);
+        let mut touched = Vec::new();
+        for change in journal.files.iter().chain(&journal.index).filter(|_| leaves_out) {
+            touched.extend(index.get(&change.path).map(|e| (change.path.clone(), e.volume)));
+            for state in [change.before, change.after].into_iter().flatten() {
+                touched.push((change.path.clone(), self.snapshot(&state.snapshot)?.volume));
+            }
+        }
         for change in &journal.index {
             match change.after {
                 Some(FileState { mode, snapshot }) => {
@@ -192,9 +224,17 @@ impl Repository {
                     let known = index.get(&change.path).filter(|e| e.snapshot == snapshot).and_then(|e| e.fingerprint);
                     let mut entry = IndexEntry::of(change.path.clone(), mode, snapshot, self)?;
                     entry.fingerprint = known;
+                    self.mark(&mut entry, before.get(&change.path), leaves_out);
                     index.insert(entry);
                 }
                 None => drop(index.remove(&change.path)),
+            }
+        }
+        for change in &journal.files {
+            if let Some(mut entry) = index.get_mut(&change.path)
+                && (change.after.is_none() || !self.is_vacant(&change.path))
+            {
+                entry.set_unmaterialized(false);
             }
         }
         for (path, state, print) in prints {
@@ -203,10 +243,14 @@ impl Repository {
                 entry.set_fingerprint(print.filter(|_| is_staged));
             }
         }
-        if index != before {
+        // One that was made of HEAD's tree is not told from it by what it says, but it may come to be.
+        if index != before || Index::load(self.dir())?.is_none() {
             self.save_index(&index, lock)?;
         }
         self.refs().apply(lock, &journal.who, &journal.refs)?;
+        let known: Vec<ObjectId> =
+            journal.files.iter().flat_map(|c| [c.before, c.after]).flatten().map(|s| s.snapshot).collect();
+        self.drop_heads(lock, &index, touched, &known)?;
         self.remove_journal()
     }
 }

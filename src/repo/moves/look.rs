@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Move;
-use crate::model::{ObjectId, RepoPath};
+use crate::model::{FileMode, ObjectId, RepoPath};
 use crate::repo::capture::{How, file_mode, settled_print};
 use crate::repo::checkout::CheckoutError;
 use crate::repo::error::{RepoError, Result};
@@ -25,6 +25,8 @@ pub(super) struct Present {
     pub state: Option<FileState>,
     /// Whether it was stored just now, to keep unsaved work.
     pub was_saved: bool,
+    /// Whether it is not materialized: there is no file, and its content is the newest state of its volume.
+    pub is_volume: bool,
 }
 
 impl Repository {
@@ -72,6 +74,10 @@ impl Repository {
         let target = plan.files.get(path).copied().flatten();
         let candidates = [target.map(|t| t.snapshot), plan.known.get(path).copied()];
         let mut content = None;
+        let volume = if print.is_none() { entry.filter(|e| self.is_unmaterialized(e)) } else { None };
+        if volume.is_some() {
+            content = self.content_among(path, entry, candidates.into_iter().flatten())?;
+        }
         if let Some(before) = print {
             content = self.content_among(path, entry, candidates.into_iter().flatten())?;
             if before.journal.is_some() {
@@ -81,19 +87,20 @@ impl Repository {
             }
         }
         // A link, say, is nothing of ours, whatever it leads to.
-        let is_foreign = print.is_none() && fs::symlink_metadata(&file).is_ok_and(|m| !m.is_dir());
-        let was_saved = print.is_some() && content.is_none();
+        let is_foreign = print.is_none() && volume.is_none() && fs::symlink_metadata(&file).is_ok_and(|m| !m.is_dir());
+        let was_saved = (print.is_some() || volume.is_some()) && content.is_none();
         if (was_saved || is_foreign) && !plan.force {
             return Ok(None);
         }
         if was_saved {
             content = Some(self.save_worktree_file(lock, index, path)?);
         }
-        let state = match content {
-            Some(snapshot) => Some(FileState { mode: file_mode(&file)?, snapshot }),
-            None => None,
+        let state = match (content, volume) {
+            (Some(snapshot), Some(entry)) => Some(FileState { mode: entry.mode, snapshot }),
+            (Some(snapshot), None) => Some(FileState { mode: file_mode(&file)?, snapshot }),
+            (None, _) => None,
         };
-        Ok(Some(Present { print, state, was_saved }))
+        Ok(Some(Present { print, state, was_saved, is_volume: volume.is_some() }))
     }
 
     /// Returns the snapshot whose content a worktree file has: the staged one or one of the candidates.
@@ -113,8 +120,8 @@ impl Repository {
             if tried.contains(&snapshot) {
                 continue;
             }
-            let mode = file_mode(&path.under(self.top()))?;
-            if self.holds(path, &IndexEntry::of(path.clone(), mode, snapshot, self)?)? {
+            // Only contents are compared.
+            if self.holds(path, &IndexEntry::of(path.clone(), FileMode::Regular, snapshot, self)?)? {
                 return Ok(Some(snapshot));
             }
             tried.push(snapshot);
@@ -147,7 +154,7 @@ impl Repository {
     }
 
     /// Notes in `logs/saved` where unsaved work is kept.
-    pub(super) fn note_saved(&self, path: &RepoPath, id: ObjectId) -> Result<()> {
+    pub(in crate::repo) fn note_saved(&self, path: &RepoPath, id: ObjectId) -> Result<()> {
         let line = format!("{} {id} {path}\n", now_ns() / 1_000_000_000);
         let log = self.dir().join("logs").join("saved");
         durable::append(&log, line.as_bytes()).map_err(RepoError::file("write", &log))

@@ -46,6 +46,8 @@ pub struct Move {
     pub who: Option<Signature>,
     /// Overwrite unsaved work, which is kept in the store.
     pub force: bool,
+    /// Write files that are not materialized, too; else they move with their index entries alone.
+    pub materialize: bool,
     /// Contents that files may have and that are stored, besides those of the index and of the wanted states.
     pub known: BTreeMap<RepoPath, ObjectId>,
     /// The operation that this takes back or does again.
@@ -57,6 +59,8 @@ struct Step<'a> {
     path: &'a RepoPath,
     target: Option<FileState>,
     present: Present,
+    /// It is not materialized and stays so.
+    stays_out: bool,
 }
 
 impl Step<'_> {
@@ -65,7 +69,7 @@ impl Step<'_> {
     }
 
     fn is_there(&self) -> bool {
-        self.present.state == self.target
+        self.present.state == self.target && (self.stays_out || !self.present.is_volume)
     }
 }
 
@@ -80,8 +84,16 @@ impl Repository {
         self.refs().check_edits(&plan.refs)?;
         let mut out = CheckoutOutcome::default();
         let mut steps = Vec::new();
+        let leaves_out = !plan.materialize && self.leaves_files_out(&index);
         for (path, present) in self.look_at(lock, &index, plan)? {
-            steps.push(Step { path, target: plan.files[path], present });
+            let target = plan.files[path];
+            // A file that is new here may stay out if it is tracked from now on.
+            let is_new = index.get(path).is_none() && plan.index.get(path).is_some_and(Option::is_some);
+            let stays_out = match present.is_volume {
+                true => !plan.materialize,
+                false => leaves_out && is_new && target.is_some() && self.is_vacant(path),
+            };
+            steps.push(Step { path, target, present, stays_out });
         }
         // What goes makes room for what comes: a folder may stand where a file did.
         steps.sort_by_key(|step| step.target.is_some());
@@ -94,23 +106,26 @@ impl Repository {
             index: index_changes(&index, &plan.index),
             refs: plan.refs.clone(),
         };
+        let index_only = plan.index.iter().filter(|(path, _)| !plan.files.contains_key(*path));
+        self.keep_contents(lock, &index, index_only.map(|(path, after)| (path.clone(), *after)))?;
         let record = Record { files: changes, reverses: plan.reverses.clone(), ..Record::default() };
         self.operations().append(record).map_err(RepoError::file("write", self.operations().path()))?;
         if !journal.files.is_empty() {
             self.write_journal(&journal)?;
         }
+        let has_volumes = steps.iter().any(|step| step.present.is_volume);
         let written = self.write_files(lock, &index, plan, &mut steps, &mut journal, &mut out);
         let prints = match written {
             Ok(prints) => prints,
             Err(cause) => {
-                return Err(match interrupt::shielded(|| self.put_back(&journal)) {
+                return Err(match interrupt::shielded(|| self.put_back(&journal, lock)) {
                     Ok(()) => cause,
                     Err(left) => RepoError::HalfMoved { cause: Box::new(cause), left: Box::new(left) },
                 });
             }
         };
         interrupt::shielded(|| {
-            if !journal.index.is_empty() || !journal.refs.is_empty() {
+            if !journal.index.is_empty() || !journal.refs.is_empty() || has_volumes {
                 journal.phase = Phase::Written;
                 self.write_journal(&journal)?;
             }

@@ -16,7 +16,7 @@ impl Repository {
         let Some(journal) = self.read_journal()? else { return Ok(()) };
         match journal.phase {
             Phase::Writing => {
-                self.put_back(&journal)?;
+                self.put_back(&journal, lock)?;
                 self.monitor().notice("an interrupted change of the worktree was taken back");
                 Ok(())
             }
@@ -52,15 +52,36 @@ impl Repository {
 
     /// Gives the files of a move that has not come to its end the states they had before. A file that has been written to
     /// meanwhile is left as it is.
-    pub(super) fn put_back(&self, journal: &Journal) -> Result<()> {
+    pub(super) fn put_back(&self, journal: &Journal, lock: &FileLock) -> Result<()> {
         for change in journal.files.iter().rev() {
-            if !self.put_file_back(change)? {
+            if !self.put_volume_back(change, lock)? && !self.put_file_back(change)? {
                 let text =
                     "was changed by another program during an interrupted change of the worktree; it is left as it is";
                 self.monitor().notice(&format!("'{}' {text}", change.path));
             }
         }
         self.remove_journal()
+    }
+
+    /// Does so for a file that was not materialized; false if it was, or if a file of somebody's has come to be there.
+    fn put_volume_back(&self, change: &Change, lock: &FileLock) -> Result<bool> {
+        let index = self.index()?;
+        let (Some(entry), Some(before)) = (index.get(&change.path).filter(|e| e.unmaterialized), change.before) else {
+            return Ok(false);
+        };
+        if !self.is_vacant(&change.path) {
+            let written = change.after.map(|state| state.snapshot);
+            if self.content_among(&change.path, None, written)?.is_none() {
+                return Ok(false);
+            }
+            let print = settled_print(&change.path.under(self.top()), true)?.map(|(print, _)| print);
+            let present = Present { print, state: change.after, was_saved: false, is_volume: false };
+            self.write_file(&change.path, None, &present, &mut Vec::new())?;
+        }
+        if !self.is_surely_unchanged(entry)? || before.snapshot != entry.snapshot {
+            self.set_head(entry.volume, &before.snapshot, lock)?;
+        }
+        Ok(true)
     }
 
     fn put_file_back(&self, change: &Change) -> Result<bool> {
@@ -89,7 +110,8 @@ impl Repository {
                     Some(snapshot) => Some(FileState { mode: file_mode(&file)?, snapshot }),
                     None => None,
                 };
-                self.write_file(path, *before, &Present { print, state, was_saved: false }, &mut Vec::new())?;
+                let present = Present { print, state, was_saved: false, is_volume: false };
+                self.write_file(path, *before, &present, &mut Vec::new())?;
             }
             () => return Ok(false),
         }

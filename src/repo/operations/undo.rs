@@ -198,9 +198,10 @@ impl Repository {
     }
 
     fn check_moves(&self, operation: &Operation, net: &Net) -> Result<()> {
+        let index = self.index()?;
         for (from, to) in &net.moved {
-            let is_there = |path: &RepoPath| path.under(self.top()).symlink_metadata().is_ok();
-            if is_there(to) || !is_there(from) {
+            let is_volume = index.get(from).is_some_and(|entry| self.is_unmaterialized(entry));
+            if !self.is_vacant(to) || (self.is_vacant(from) && !is_volume) {
                 let (command, from, to) = (operation.command.clone(), from.clone(), to.clone());
                 return Err(UndoError::MoveBlocked { command, from, to }.into());
             }

@@ -1,13 +1,18 @@
 //! What a lazy clone left on its remote, fetched when it is read.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::named::NamedRemote;
-use crate::model::SegmentId;
+use crate::model::{SegmentId, Snapshot};
 use crate::repo::Repository;
+use crate::repo::changes::{of_index, of_tree};
+use crate::repo::checkout::CheckoutError;
 use crate::repo::error::Result;
 use crate::repo::monitor::Work;
+use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::Pathspecs;
 use crate::store::SegmentSource;
 use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError};
 
@@ -37,25 +42,70 @@ impl SegmentSource for Promisors {
 }
 
 impl Repository {
-    /// Lets the store fetch what a lazy clone left on its remote.
-    pub(in crate::repo) fn keep_promises(&self) {
+    /// Returns the names of the remotes that promised to have what is not here.
+    pub(in crate::repo) fn promisors(&self) -> Vec<&str> {
         let promises = |name: &&str| {
             self.config().get(&format!("remote.{name}.promisor")).is_some_and(|entry| entry.value == "true")
         };
-        let names = self.config().subsections("remote").into_iter().filter(promises);
-        let remotes: Vec<NamedRemote> = names.filter_map(|name| self.named_remote(name).ok()).collect();
+        self.config().subsections("remote").into_iter().filter(promises).collect()
+    }
+
+    /// Lets the store fetch what a lazy clone left on its remote.
+    pub(in crate::repo) fn keep_promises(&self) {
+        let remotes: Vec<NamedRemote> =
+            self.promisors().iter().filter_map(|name| self.named_remote(name).ok()).collect();
         if !remotes.is_empty() {
             let env = self.settings().remote_env.clone();
             self.store().fetch_missing_from(Arc::new(Promisors { remotes, env, open: OnceLock::new() }));
         }
     }
 
-    /// Brings everything that a lazy clone left on its remote; tells what was missing.
-    pub fn hydrate(&self) -> Result<Presence> {
-        let before = self.store().presence()?;
+    /// Returns the segments that are not wholly here and that some states need; all of them if `states` is `None`.
+    pub fn left_on_remote(&self, states: Option<&[Snapshot]>) -> Result<Vec<SegmentId>> {
+        Ok(match states {
+            Some(states) => self.store().pieces_of(states)?,
+            None => self.store().pieces()?,
+        })
+    }
+
+    /// Brings what a lazy clone left of segments on its remote; tells what was missing.
+    pub fn hydrate(&self, segments: &[SegmentId]) -> Result<Presence> {
+        let before = self.store().presence_of(segments)?;
         let monitor = self.monitor();
         let _work = Work::start(monitor, "fetching", Some(before.total - before.present));
         self.store().release();
-        Ok(self.store().hydrate(&|n| monitor.advance(n))?)
+        Ok(self.store().hydrate(segments, &|n| monitor.advance(n))?)
+    }
+
+    /// Brings what some states need.
+    pub(in crate::repo) fn hydrate_states(&self, states: &[Snapshot]) -> Result<()> {
+        let segments = self.left_on_remote(Some(states))?;
+        if !segments.is_empty() {
+            self.hydrate(&segments)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the states of files that pathspecs select: at a revision, or as the worktree has them.
+    pub fn states_of(&self, cwd: &Path, rev: Option<&str>, pathspecs: &[PathBuf]) -> Result<Vec<Snapshot>> {
+        let specs = Pathspecs::new(self.top(), cwd, pathspecs)?;
+        let index = self.index()?;
+        let files = match rev {
+            Some(rev) => of_tree(&self.tree(&self.resolver(cwd).tree(rev)?)?),
+            None => of_index(&index),
+        };
+        let known: Vec<_> = files.iter().map(|t| &t.path).collect();
+        if let Some(path) = specs.unmatched(&known) {
+            let place = if rev.is_some() { "in that revision" } else { "in the index" };
+            return Err(CheckoutError::NoMatch { path, place }.into());
+        }
+        let mut states = Vec::new();
+        for file in files.iter().filter(|t| specs.matches(&t.path)) {
+            states.push(self.snapshot(&file.snapshot)?);
+            if let Some(entry) = index.get(&file.path).filter(|_| rev.is_none()) {
+                states.push(self.newest_state(entry)?);
+            }
+        }
+        Ok(states)
     }
 }

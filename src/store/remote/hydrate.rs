@@ -1,8 +1,11 @@
 //! Bringing everything that was left on a remote.
 
+use std::collections::HashSet;
+
+use super::closure::{Known, Needs};
 use super::error::Result;
 use super::parallel;
-use crate::model::SegmentId;
+use crate::model::{SegmentId, Snapshot};
 use crate::store::lazy::{self, BLOCK, LazyFile};
 use crate::store::{Store, StoreError};
 
@@ -25,8 +28,13 @@ pub struct Presence {
 impl Store {
     /// Tells how much of the segments that were left on a remote is here.
     pub fn presence(&self) -> Result<Presence> {
+        self.presence_of(&lazy::all(self.dir())?)
+    }
+
+    /// Tells how much of some of them is here.
+    pub fn presence_of(&self, segments: &[SegmentId]) -> Result<Presence> {
         let mut sum = Presence::default();
-        for id in lazy::all(self.dir())? {
+        for &id in segments {
             if let Some(file) = LazyFile::open(self.dir(), id)? {
                 sum.segments += 1;
                 sum.present += file.present();
@@ -36,10 +44,23 @@ impl Store {
         Ok(sum)
     }
 
-    /// Brings all of the segments that are here in pieces, and verifies them. What an interruption left is used.
-    pub fn hydrate(&self, passed: &(dyn Fn(u64) + Sync)) -> Result<Presence> {
-        let before = self.presence()?;
-        for id in lazy::all(self.dir())? {
+    /// Returns the segments in which pages of snapshots lie, of those that are here in pieces.
+    pub fn pieces_of(&self, snapshots: &[Snapshot]) -> Result<Vec<SegmentId>> {
+        let (mut known, mut needs) = (Known::default(), Needs::default());
+        for snapshot in snapshots {
+            known.require(self, snapshot, &mut needs)?;
+        }
+        let mut wanted = HashSet::new();
+        for origin in needs.commits {
+            wanted.insert(self.load_commit(&origin)?.placement.segment);
+        }
+        Ok(lazy::all(self.dir())?.into_iter().filter(|id| wanted.contains(id)).collect())
+    }
+
+    /// Brings segments that are here in pieces, and verifies them; tells what was here of them. What an interruption left is used.
+    pub fn hydrate(&self, segments: &[SegmentId], passed: &(dyn Fn(u64) + Sync)) -> Result<Presence> {
+        let before = self.presence_of(segments)?;
+        for &id in segments {
             let Some(file) = LazyFile::open(self.dir(), id)? else { continue };
             let step = PART / BLOCK;
             let mut runs = Vec::new();
@@ -62,6 +83,11 @@ impl Store {
             self.forget_segment(id);
         }
         Ok(before)
+    }
+
+    /// Returns all segments that are here in pieces.
+    pub fn pieces(&self) -> Result<Vec<SegmentId>> {
+        Ok(lazy::all(self.dir())?)
     }
 
     /// Verifies every page of a segment.

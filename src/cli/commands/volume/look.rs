@@ -45,9 +45,11 @@ fn shown(repo: &Repository, found: &Found) -> Result<Shown, Failure> {
 }
 
 pub fn list(repo: &Repository, ctx: &mut Context) -> Outcome {
-    let mut all: Vec<Found> =
-        repo.store().volumes()?.into_iter().map(|v| Found { snapshot: v.snapshot, path: None }).collect();
-    all.extend(tracked(repo)?);
+    let files = tracked(repo)?;
+    let is_file = |id| files.iter().any(|f| f.snapshot.volume == id);
+    let own = repo.store().volumes()?.into_iter().filter(|v| !is_file(v.id));
+    let mut all: Vec<Found> = own.map(|v| Found { snapshot: v.snapshot, path: None }).collect();
+    all.extend(files);
     for found in &all {
         let one = shown(repo, found)?;
         if ctx.out.json {

@@ -13,7 +13,6 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::model::{FileKind, Snapshot, VolumeId};
-use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::{RepoError, Repository};
 use crate::store::{OpenSnapshot, VolumeError};
@@ -167,20 +166,29 @@ impl Found {
     }
 }
 
-/// The volumes of tracked files, as staged.
+/// The volumes of tracked files, as staged; those of files that are not materialized in their newest states.
 pub fn tracked(repo: &Repository) -> Result<Vec<Found>, Failure> {
     let mut out = Vec::new();
     for entry in repo.index()?.entries() {
-        let snapshot = repo.snapshot(&entry.snapshot).map_err(RepoError::from)?;
+        let snapshot = repo.newest_state(entry)?;
         out.push(Found { snapshot, path: Some(entry.path.as_str().to_owned()) });
     }
     Ok(out)
 }
 
+/// Returns the file that a volume is.
+pub fn path_of(repo: &Repository, volume: VolumeId) -> Result<Option<String>, Failure> {
+    let index = repo.index()?;
+    Ok(index.entries().iter().find(|e| e.volume == volume).map(|e| e.path.as_str().to_owned()))
+}
+
 /// Finds what a user calls by a tag, an id or a path.
 pub fn find(repo: &Repository, cwd: &Path, text: &str) -> Result<Found, Failure> {
     let missing = match repo.store().find_volume(text) {
-        Ok(state) => return Ok(Found { snapshot: state.snapshot, path: None }),
+        Ok(state) => {
+            let path = path_of(repo, state.id)?;
+            return Ok(Found { snapshot: state.snapshot, path });
+        }
         Err(missing @ VolumeError::NotFound(_)) => missing,
         Err(other) => return Err(other.into()),
     };

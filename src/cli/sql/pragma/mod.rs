@@ -92,7 +92,11 @@ impl GraftPragmas {
         let id = match &self.rev {
             Some(rev) => self.repo.snapshot_at(&self.cwd, path, rev)?,
             None => match self.repo.index()?.get(path) {
-                Some(entry) => entry.snapshot,
+                Some(entry) => {
+                    use crate::model::object::Object;
+                    let newest = self.repo.newest_state(entry)?;
+                    return Ok((newest.to_raw().id(), newest));
+                }
                 None => {
                     let help = format!("'graft add {path}' tracks it");
                     return Err(Refusal(format!("'{path}' is not tracked"), Some(help)));

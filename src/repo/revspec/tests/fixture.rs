@@ -94,6 +94,7 @@ impl Fixture {
             kind: FileKind::Opaque,
             byte_len: 1,
             fingerprint: None,
+            unmaterialized: false,
         }));
         index.save(own.path(), &lock).unwrap();
         let ours = [
