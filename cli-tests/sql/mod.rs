@@ -1,5 +1,6 @@
 //! `graft sql`: the shell, revisions as databases, and the tables and pragmas about the history.
 
+mod capture;
 mod pragmas;
 mod prompt;
 mod revisions;

@@ -24,7 +24,7 @@ use crate::sqlite::capture::{CHUNK_LEN, ScanChunk, ScanOptions, scan};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::header::same_but_volatile;
-use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError};
+use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError, differing_pages};
 use crate::util::interrupt;
 
 /// For files from this size on, waiting until the fingerprint can be trusted is cheaper than the next scan.
@@ -48,6 +48,10 @@ pub struct Captured {
     pub ingested: Ingested,
     /// The state itself, where it is stored already: that of a file that is not materialized.
     pub kept: Option<Snapshot>,
+    /// The state itself, where an SQL session has stored it already.
+    pub known: Option<Snapshot>,
+    /// The state that it was compared with is not the one of the entry, but a later one.
+    pub beyond: bool,
     /// Something the user should know.
     pub warning: Option<Warning>,
 }
@@ -64,10 +68,8 @@ pub struct How {
 impl Captured {
     /// Tells whether content and kind are those of the base.
     pub fn is_unchanged(&self) -> bool {
-        self.base.as_ref().is_some_and(|base| {
-            let Snapshot { kind, byte_len, .. } = *base.snapshot();
-            (kind, byte_len) == (self.kind, self.byte_len) && self.ingested.changed.is_empty()
-        })
+        let same = |base: &Arc<OpenSnapshot>| is_same(base, self.kind, self.byte_len, &self.ingested);
+        !self.beyond && self.base.as_ref().is_some_and(same)
     }
 }
 
@@ -94,10 +96,32 @@ impl Repository {
             {
                 return Err(DatabaseError::NotADatabase { path: file }.into());
             }
-            let base = match entry {
+            let last = match entry {
+                Some(entry) if (kind, entry.kind, how.opaque) == (FileKind::Sqlite, FileKind::Sqlite, false) => {
+                    self.last_state(entry.volume)
+                }
+                _ => None,
+            };
+            let mut base = match entry {
                 Some(entry) => self.readable_base(entry)?,
                 None => self.copied_from(&file, kind, print.size, copies_of)?,
             };
+            let mut beyond = false;
+            if let (Some(last), Some(entry), Some(staged)) = (last, entry, &base) {
+                if last.fingerprint.as_ref().is_some_and(|known| print.matches(known))
+                    && let Some(captured) =
+                        self.as_remembered(&file, last.snapshot.clone(), staged, trusted.then_some(print))?
+                {
+                    return Ok(Some(captured));
+                }
+                // A session that ended early: its states are gone on from, so that only what came later is stored.
+                if last.staged == entry.snapshot
+                    && how.purpose == Purpose::Store
+                    && let Some(later) = self.readable(last.snapshot)
+                {
+                    (base, beyond) = (Some(later), true);
+                }
+            }
             self.store().release();
             let result = self.stream(&file, kind, base.clone(), how.purpose);
             let (kind, (byte_len, ingested)) = match result {
@@ -118,13 +142,58 @@ impl Repository {
                 mode: file_mode(&file)?,
                 byte_len,
                 fingerprint: trusted.then_some(print),
+                known: base
+                    .as_ref()
+                    .filter(|b| beyond && is_same(b, kind, byte_len, &ingested))
+                    .map(|b| b.snapshot().clone()),
                 base,
                 ingested,
                 kept: None,
+                beyond,
                 warning,
             }));
         }
         Err(RepoError::KeepsChanging(path.clone()))
+    }
+
+    /// Describes a file that has a state stored by an SQL session, without reading it. `None` if that state cannot be read.
+    fn as_remembered(
+        &self,
+        file: &Path,
+        snapshot: Snapshot,
+        staged: &Arc<OpenSnapshot>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Option<Captured>> {
+        let Some(open) = self.readable(snapshot) else { return Ok(None) };
+        let mut changed = differing_pages(staged, &open)?;
+        if changed.contains(PageIdx::FIRST) && staged.snapshot().page_count > 0 {
+            let (mut old, mut new) = (ZERO_PAGE, ZERO_PAGE);
+            staged.read(PageIdx::FIRST, &mut old)?;
+            open.read(PageIdx::FIRST, &mut new)?;
+            if same_but_volatile(&old, &new) {
+                changed.remove(PageIdx::FIRST);
+            }
+        }
+        tracing::debug!(file = %file.display(), changed = changed.len(), "remembered");
+        Ok(Some(Captured {
+            kind: FileKind::Sqlite,
+            mode: file_mode(file)?,
+            byte_len: open.snapshot().byte_len,
+            fingerprint,
+            base: Some(Arc::clone(staged)),
+            ingested: Ingested { writer: None, changed },
+            kept: None,
+            known: Some(open.snapshot().clone()),
+            beyond: false,
+            warning: None,
+        }))
+    }
+
+    /// Opens a state that is only a help; `None` if it cannot be read.
+    fn readable(&self, snapshot: Snapshot) -> Option<Arc<OpenSnapshot>> {
+        let open = self.store().open_snapshot(snapshot).ok()?;
+        self.store().check_segments(&open).ok()?;
+        Some(Arc::new(open))
     }
 
     /// Compares a file with the snapshot of an entry; a database that SQLite cannot read byte for byte, which differs.
@@ -259,6 +328,11 @@ impl Repository {
             }
         }
     }
+}
+
+/// Tells whether a file has the kind and the content of a state.
+fn is_same(state: &OpenSnapshot, kind: FileKind, byte_len: u64, found: &Ingested) -> bool {
+    (state.snapshot().kind, state.snapshot().byte_len) == (kind, byte_len) && found.changed.is_empty()
 }
 
 /// When only comparing, another length already is the answer.

@@ -10,13 +10,16 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// A write within this many nanoseconds of a stamp may leave the stamp as it is, on file systems with fine stamps.
 const FINE_NS: i64 = 20_000_000;
 /// The same for file systems whose stamps show no part below 10 ms (FAT: 2 s; ext3, HFS+: 1 s).
 const COARSE_NS: i64 = 2_000_000_000;
 
 /// What a `-wal` or `-journal` file looked like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SidecarPrint {
     /// Bytes.
     pub size: u64,
@@ -27,7 +30,8 @@ pub struct SidecarPrint {
 }
 
 /// What a tracked file and its sidecars looked like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     /// Bytes.
     pub size: u64,

@@ -224,11 +224,13 @@ impl<'r> Staging<'r> {
         };
         let same_volume = old.as_ref().or(origin);
         let unmaterialized = captured.kept.is_some();
-        let known = captured.kept.as_ref().map(|kept| kept.volume).or(same_volume.map(|e| e.volume));
-        let volume = known.unwrap_or_else(|| self.repo.store().new_volume_id());
-        let snapshot = match (same_volume, captured.kept) {
+        let stored = captured.known.filter(|known| same_volume.is_some_and(|e| e.volume == known.volume));
+        let stored = captured.kept.or(stored);
+        let volume = stored.as_ref().map(|kept| kept.volume).or(same_volume.map(|e| e.volume));
+        let volume = volume.unwrap_or_else(|| self.repo.store().new_volume_id());
+        let snapshot = match (same_volume, stored) {
             (Some(entry), _) if unchanged && entry.volume == volume => entry.snapshot,
-            (_, Some(kept)) => tx.add_object(&kept),
+            (_, Some(stored)) => tx.add_object(&stored),
             _ => {
                 let state = NewState { volume, kind, byte_len, base: captured.base.as_deref() };
                 let snapshot = tx.append(state, captured.ingested)?;

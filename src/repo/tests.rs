@@ -2,6 +2,7 @@
 
 mod branches;
 mod partial_commits;
+mod recording;
 
 use std::fs;
 use std::path::PathBuf;

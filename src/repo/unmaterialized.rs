@@ -87,7 +87,18 @@ impl Repository {
         tracing::debug!(volume = %snapshot.volume, changed = changed.len(), "captured a volume");
         let ingested = Ingested { writer: None, changed };
         let kept = Some(snapshot);
-        Ok(Captured { kind, mode, byte_len, fingerprint: None, base, ingested, kept, warning: None })
+        Ok(Captured {
+            kind,
+            mode,
+            byte_len,
+            fingerprint: None,
+            base,
+            ingested,
+            kept,
+            known: None,
+            beyond: false,
+            warning: None,
+        })
     }
 
     /// Gives a file that is not materialized another content; its permission is the index's affair.

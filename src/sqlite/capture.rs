@@ -142,7 +142,7 @@ pub(super) fn scan_transaction(
 /// Returns the length of what is captured; fails if the file lacks pages.
 ///
 /// While a WAL has frames the file may be shorter or longer than the database, and only the pages count.
-fn byte_len(path: &Path, database_len: u64) -> Result<u64, CaptureError> {
+pub(super) fn byte_len(path: &Path, database_len: u64) -> Result<u64, CaptureError> {
     let file_len = fs::metadata(path).map_err(|e| DatabaseError::io(path, e))?.len();
     if fs::metadata(sidecar(path, "-wal")).is_ok_and(|m| m.len() > WAL_HEADER_LEN) {
         return Ok(database_len);

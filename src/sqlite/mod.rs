@@ -21,6 +21,8 @@ mod tests;
 #[allow(unsafe_code)]
 pub mod vfs;
 #[allow(unsafe_code)]
+mod vfs_shim;
+#[allow(unsafe_code)]
 mod vfs_volume;
 
 pub use capture::{ScanChunk, ScanOptions, Scanned, scan};

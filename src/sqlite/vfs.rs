@@ -4,7 +4,7 @@
 //! the parameter `rev` opens a revision of that file (`file:app.db?vfs=graft&rev=HEAD~3`), see [`super::sql::revisions`].
 //! Files opened keep their source alive, so a mount may go as soon as everything is open. They claim to be immutable: SQLite
 //! takes no locks, looks for no journal, and reads databases whose header says WAL. Temporary files, for sorting, are
-//! left to the system's own file system. Apart from this file and the calls of SQLite's session extension (changesets), nothing
+//! left to the system's own file system. Apart from the `vfs` files and the calls of SQLite's session extension (changesets), nothing
 //! in Graft is `unsafe`.
 
 use std::cell::RefCell;

@@ -135,7 +135,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Continues the volume's log if the base is its newest commit, else starts a new log.
-    fn next_position(&self, volume: VolumeId, head: Option<(LogId, Lsn)>) -> Result<(LogId, Lsn)> {
+    pub(super) fn next_position(&self, volume: VolumeId, head: Option<(LogId, Lsn)>) -> Result<(LogId, Lsn)> {
         let record = self.store.volume(volume)?;
         let fresh = LogId::new(random::unix_ms(), random::bytes());
         // Asked for new logs as well: whoever copies this folder from now on is recognised.

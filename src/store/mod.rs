@@ -29,6 +29,7 @@
 //! ```
 
 mod append;
+mod batch;
 mod container;
 mod entries;
 mod error;
@@ -63,6 +64,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 pub use append::{MAX_LISTED, NewState, Transaction};
+pub use batch::Batch;
 pub use entries::{Placement, VolumeRecord};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingest, Ingested, Purpose, SamePage1};

@@ -23,11 +23,21 @@ pub struct SegmentWriter {
     dir: PathBuf,
     out: ContainerWriter,
     frames: Vec<FramePlace>,
+    /// Pages in frames.
     ranks: u32,
+    /// Pages whose hashes were taken.
+    noted: u32,
     block: Vec<u8>,
     blocks: Vec<BlockPlace>,
     pages: PageSet,
+    sealed: Vec<Part>,
     synced: u64,
+}
+
+/// The pages of one storage commit.
+struct Part {
+    first_rank: u32,
+    blocks: Vec<BlockPlace>,
 }
 
 /// What a finished run of pages amounts to: the parts of a storage commit that depend on the pages.
@@ -49,9 +59,11 @@ impl SegmentWriter {
             out,
             frames: Vec::new(),
             ranks: 0,
+            noted: 0,
             block: Vec::new(),
             blocks: Vec::new(),
             pages: PageSet::new(),
+            sealed: Vec::new(),
             synced: 0,
         })
     }
@@ -71,18 +83,17 @@ impl SegmentWriter {
         self.out.position()
     }
 
-    /// Adds a frame: its pages with their hashes, in ascending order, and their bytes as [`compress`] gives them.
+    /// Adds a frame: its pages with their hashes, in ascending order, and their bytes as [`FrameCompressor`] gives them.
     pub fn add_frame(&mut self, pages: &[(PageIdx, PageHash)], bytes: &[u8]) -> Result<()> {
+        self.write_frame(pages.len() as u32, bytes)?;
+        pages.iter().try_for_each(|(page, hash)| self.note_page(*page, hash))
+    }
+
+    /// Adds a frame of pages that are noted one by one, in the same order; they may belong to several storage commits.
+    pub fn write_frame(&mut self, pages: u32, bytes: &[u8]) -> Result<()> {
         let section = self.write(bytes)?;
         self.frames.push(FramePlace { first_rank: self.ranks, len: section.len() as u32, offset: section.offset() });
-        self.ranks += pages.len() as u32;
-        for (page, hash) in pages {
-            self.pages.insert(*page);
-            self.block.extend_from_slice(hash.as_bytes());
-            if self.block.len() == HASHES_PER_BLOCK * 32 {
-                self.end_block()?;
-            }
-        }
+        self.ranks += pages;
         if self.out.position() - self.synced >= SYNC_EVERY {
             self.synced = self.out.position();
             self.out.sync().map_err(StoreError::io("write", self.out.path()))?;
@@ -90,33 +101,68 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Says what was written, and hands the bytes to the disk so that [`SegmentWriter::finish`] is short.
-    pub fn seal(&mut self) -> Result<WrittenPages> {
+    /// Notes the next page of the storage commit that is being written.
+    pub fn note_page(&mut self, page: PageIdx, hash: &PageHash) -> Result<()> {
+        self.noted += 1;
+        self.pages.insert(page);
+        self.block.extend_from_slice(hash.as_bytes());
+        if self.block.len() == HASHES_PER_BLOCK * 32 { self.end_block() } else { Ok(()) }
+    }
+
+    /// Ends a storage commit and says what was written of it. What is written next belongs to the next one.
+    pub fn seal_one(&mut self) -> Result<WrittenPages> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
+        let (blocks, pages) = (std::mem::take(&mut self.blocks), std::mem::take(&mut self.pages));
+        let digests: Vec<u8> = blocks.iter().flat_map(|b| b.digest).collect();
+        self.sealed.push(Part { first_rank: self.noted - pages.len(), blocks });
+        Ok(WrittenPages { pages, content: content::content_of_digests(&digests) })
+    }
+
+    /// Says what was written, and hands the bytes to the disk so that [`SegmentWriter::finish`] is short.
+    pub fn seal(&mut self) -> Result<WrittenPages> {
+        let written = self.seal_one()?;
         if self.out.position() > 1 << 20 {
             self.out.sync().map_err(StoreError::io("write", self.out.path()))?;
         }
-        let digests: Vec<u8> = self.blocks.iter().flat_map(|b| b.digest).collect();
-        Ok(WrittenPages { pages: self.pages.clone(), content: content::content_of_digests(&digests) })
+        Ok(written)
+    }
+
+    /// Returns the rank of the first page of a sealed storage commit.
+    pub fn first_rank(&self, nth: usize) -> u32 {
+        self.sealed[nth].first_rank
     }
 
     /// Completes the sealed segment with its storage commit and page maps `(id, bytes)`, durably. Returns where the
     /// maps lie.
     pub fn finish(
-        mut self,
+        self,
         commit: StorageCommit,
         volume: VolumeId,
         maps: Vec<([u8; 32], Vec<u8>)>,
     ) -> Result<Vec<([u8; 32], Section)>> {
+        self.finish_all(vec![commit], volume, maps)
+    }
+
+    /// As [`SegmentWriter::finish`], with all storage commits that were sealed, in their order.
+    pub fn finish_all(
+        mut self,
+        commits: Vec<StorageCommit>,
+        volume: VolumeId,
+        maps: Vec<([u8; 32], Vec<u8>)>,
+    ) -> Result<Vec<([u8; 32], Section)>> {
+        debug_assert_eq!((commits.len(), self.noted), (self.sealed.len(), self.ranks), "all pages are in frames");
         let table: Vec<u8> = self.frames.iter().flat_map(|f| f.to_bytes()).collect();
         let frames = self.write(&table)?;
-        let blocks: Vec<u8> = self.blocks.iter().flat_map(|b| b.to_bytes()).collect();
-        let blocks = self.write(&blocks)?;
+        let mut parts = Vec::with_capacity(commits.len());
+        for (commit, Part { first_rank, blocks }) in commits.into_iter().zip(std::mem::take(&mut self.sealed)) {
+            let table: Vec<u8> = blocks.iter().flat_map(|b| b.to_bytes()).collect();
+            parts.push(SegmentCommit { commit, volume, first_rank, blocks: self.write(&table)? });
+        }
         let maps = maps.into_iter().map(|(id, bytes)| Ok((id, self.write(&bytes)?))).collect::<Result<Vec<_>>>()?;
         let index = SegmentIndex {
-            commits: vec![SegmentCommit { commit, volume, first_rank: 0, blocks }],
+            commits: parts,
             pages: self.ranks,
             frames,
             maps: maps.iter().map(|(id, section)| (ByteArray::new(*id), *section)).collect(),

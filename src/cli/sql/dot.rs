@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::dot_words::{self, KNOWN};
 use super::mode::Mode;
-use super::{Flow, Redirect, Shell, Stop};
+use super::{Flow, Redirect, Shell, Stop, report};
 use crate::cli::error::Failure;
 use crate::cli::suggest;
 use crate::sqlite::sql::{RunError, sqlite_version};
@@ -126,7 +126,10 @@ impl Shell<'_> {
             return self.fail(Failure::new("a transaction is open").help(help));
         }
         match self.place.move_to((rev != "-").then(|| rev.to_owned())) {
-            Ok(session) => self.session = session,
+            Ok(session) => {
+                let before = std::mem::replace(&mut self.session, session);
+                report::unrecorded(self.ctx, before.close());
+            }
             Err(failure) => return self.fail(failure),
         }
         Ok(())

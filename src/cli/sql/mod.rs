@@ -151,8 +151,10 @@ impl<'c> Shell<'c> {
         if let Some(mut redirect) = self.redirect.take() {
             redirect.file.flush()?;
         }
+        let Self { ctx, session, failed, .. } = self;
+        report::unrecorded(ctx, session.close());
         match flow {
-            Ok(()) | Err(Stop::Failed) if self.failed => Ok(exit::NO),
+            Ok(()) | Err(Stop::Failed) if failed => Ok(exit::NO),
             Ok(()) => Ok(exit::DONE),
             Err(Stop::Failed) => Ok(exit::NO),
             Err(Stop::Interrupted) => Err(Failure::silent(exit::INTERRUPTED)),

@@ -14,6 +14,7 @@ use crate::repo::RepoError;
 use crate::repo::Repository;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
+use crate::repo::recording::SessionRecorder;
 use crate::repo::revisions::RepositoryRevisions;
 use crate::repo::tables;
 use crate::repo::volumes::{StoreVolumes, name_of};
@@ -142,6 +143,9 @@ impl Place {
         if let Some(repo) = &self.repo {
             let path = self.file.as_ref().and_then(|file| repo_path(repo.top(), &self.cwd, file).ok());
             session.set_pragmas(Box::new(GraftPragmas::new(repo, &self.cwd, path, self.rev.clone())));
+        }
+        if let (Target::File { read_only: false, .. }, Some(repo)) = (target, &self.repo) {
+            session.record(Box::new(SessionRecorder::new(repo)));
         }
         for function in self.functions() {
             session.add_function(function).map_err(|e| self.cannot_open(e))?;

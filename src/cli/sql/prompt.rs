@@ -14,7 +14,7 @@ use rustyline::{Editor, Helper};
 
 use super::dot_words::KNOWN;
 use super::mode::Mode;
-use super::{Flow, Shell, Stop};
+use super::{Flow, Shell, Stop, report};
 use crate::cli::error::Failure;
 use crate::cli::interrupt;
 use crate::sqlite::sql::Names;
@@ -122,6 +122,8 @@ pub fn run(shell: &mut Shell<'_>) -> Flow {
     shell.ctx.say.note("'.help' lists commands, '.quit' or Ctrl-D leaves.");
     let (mut pending, mut number, mut first) = (String::new(), 0, 1);
     loop {
+        shell.session.flush_transactions(true);
+        report::unrecorded(shell.ctx, shell.session.failed_recordings());
         shell.place.rest();
         if let Some(words) = editor.helper_mut().filter(|_| !shell.session.in_transaction()) {
             words.names = shell.session.names();

@@ -3,12 +3,24 @@
 use unicode_width::UnicodeWidthChar;
 
 use super::{Origin, Shell};
+use crate::cli::context::Context;
 use crate::cli::error::{self, Failure, exit};
 use crate::cli::{messages, style};
 use crate::sqlite::sql::SqlError;
+use crate::sqlite::sql::recording::Failed;
 
 /// The widest part of a line that is shown.
 const SHOWN: usize = 78;
+
+/// Tells the user whose transactions were not stored; they are in the file all the same.
+pub fn unrecorded(ctx: &Context, failed: Vec<Failed>) {
+    for Failed { file, why } in failed {
+        let name = file.strip_prefix(&ctx.cwd).unwrap_or(&file).display();
+        ctx.say
+            .warning(format_args!("the transactions on '{name}' are in the file, but are not storage commits: {why}"));
+        ctx.say.hint("'graft add' takes the file as it is");
+    }
+}
 
 /// Tells the user that a statement failed; `text` ends with the statement, which begins at byte `start`.
 pub fn sql(shell: &Shell<'_>, error: &SqlError, text: &str, start: usize, origin: Origin<'_>) {

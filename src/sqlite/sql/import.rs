@@ -28,6 +28,7 @@ impl Session {
         mut records: impl Iterator<Item = Result<Vec<Vec<u8>>, E>>,
     ) -> Result<Import, E> {
         let own = !self.in_transaction();
+        self.before("BEGIN", false);
         self.execute(if own { "BEGIN" } else { "SAVEPOINT graft_import" })?;
         let done = self.import_now(table, &mut records);
         let (end, undo) = match own {
@@ -39,6 +40,7 @@ impl Session {
             // What failed is told; that it was undone goes without saying.
             let _ = self.execute(undo);
         }
+        self.after();
         done
     }
 

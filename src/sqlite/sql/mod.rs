@@ -12,6 +12,8 @@ pub mod functions;
 mod import;
 pub mod pages;
 pub mod pragma;
+mod recorded;
+pub mod recording;
 pub mod revisions;
 pub mod rows;
 pub mod split;
@@ -31,7 +33,7 @@ pub use error::{RunError, SqlError, Stage};
 pub use import::Import;
 
 use super::attach::uri;
-use super::vfs;
+use super::{vfs, vfs_shim};
 
 /// What a session is opened on.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,7 @@ pub struct Session {
     conn: Connection,
     busy: std::cell::Cell<Duration>,
     pragmas: Option<Box<dyn pragma::Pragmas>>,
+    transactions: Option<recording::Transactions>,
 }
 
 /// Stops the statement that runs, from another thread.
@@ -97,9 +100,9 @@ impl Session {
     /// Opens a session. Locks of other connections are waited for as long as `busy` says.
     pub fn open(target: Target<'_>, busy: Duration) -> Result<Self, RunError> {
         vfs::forget_error();
-        let opened = vfs::register().and_then(|()| connect(target, busy));
+        let opened = vfs::register().and_then(|()| vfs_shim::register()).and_then(|()| connect(target, busy));
         match opened {
-            Ok(conn) => Ok(Self { conn, busy: busy.into(), pragmas: None }),
+            Ok(conn) => Ok(Self { conn, busy: busy.into(), pragmas: None, transactions: None }),
             Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
         }
     }
@@ -130,15 +133,21 @@ impl Session {
         let end = split::first(text);
         let start = split::skip_space(&text[..end]);
         vfs::forget_error();
-        self.run(&text[start..end], start, sink)?;
-        Ok(end)
+        let done = self.run(&text[start..end], start, sink);
+        // One that fails may have committed all the same, such as a query over what was inserted.
+        self.after();
+        done.map(|()| end)
     }
 
     fn run(&self, statement: &str, at: usize, sink: &mut dyn Sink) -> Result<(), RunError> {
         let failed = |stage| move |e| RunError::of(e, stage, at, vfs::take_error());
+        if pragma::mentions_graft(statement) {
+            self.flush_transactions(false);
+        }
         let own = self.own_pragma(statement, at)?;
         let text = own.as_ref().map_or(statement, |own| own.select.as_str());
         let mut prepared = self.conn.prepare(text).map_err(failed(Stage::Prepare))?;
+        self.before(statement, prepared.readonly());
         if let Some(own) = &own {
             prepared.raw_bind_parameter(1, &own.lines).map_err(failed(Stage::Prepare))?;
         }
@@ -195,7 +204,8 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
                 (false, true) => "mode=rwc",
                 (false, false) => "mode=rw",
             };
-            Connection::open_with_flags(uri(path, mode).map_err(not_absolute)?, flags)?
+            // What is attached later is opened the same way.
+            Connection::open_with_flags_and_vfs(uri(path, mode).map_err(not_absolute)?, flags, vfs_shim::NAME)?
         }
         Target::Volume { name, .. } => Connection::open_with_flags(volumes::uri(name), flags)?,
         Target::Revision { path, rev, .. } => {

@@ -81,6 +81,11 @@ fn parse(statement: &str) -> Option<Asked> {
     Some(Asked { name: name.to_ascii_lowercase(), argument: argument.map(unquoted), at: start })
 }
 
+/// Tells whether a statement may ask Graft something.
+pub(super) fn mentions_graft(statement: &str) -> bool {
+    statement.as_bytes().windows(PREFIX.len()).any(|w| w.eq_ignore_ascii_case(PREFIX.as_bytes()))
+}
+
 /// Returns the word at a position, and where it ends.
 fn word(text: &str, at: usize) -> Option<(&str, usize)> {
     let rest = &text[at..];

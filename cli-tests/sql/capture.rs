@@ -1,0 +1,205 @@
+//! Transactions on files of the worktree: one storage commit each, without a scan, whoever else is there.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::database::{assert_sound, make, number, sql};
+use crate::env::TestEnvironment;
+
+/// A repository with a database that is committed, and old enough for its looks to be trusted.
+fn tracked(rows: u32, journal: &str) -> TestEnvironment {
+    let env = TestEnvironment::init();
+    make(&env.path("app.db"), rows, journal);
+    env.graft(["add", "app.db"]).ok();
+    env.graft(["commit", "-qm", "One"]).ok();
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    // Looks at the file once more, and remembers what it looks like.
+    env.graft(["status"]).ok();
+    env
+}
+
+/// The storage commits of a database, newest first.
+fn log(env: &TestEnvironment, db: &str) -> Vec<Value> {
+    let text = env.graft(["sql", "--readonly", "--db", db, "PRAGMA graft_debug_log_lsn_json"]).ok();
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// What a command reads from files and pipes, in bytes, as the kernel counts it.
+fn bytes_read(env: &TestEnvironment, args: &str) -> u64 {
+    let mut shell = env.program("sh", env.repo());
+    shell.args(["-c", &format!("'{}' {args} > /dev/null && cat /proc/$$/io", env!("CARGO_BIN_EXE_graft"))]);
+    let said = env.run(shell).ok();
+    let line = said.lines().find(|l| l.starts_with("rchar:")).expect("a count");
+    line["rchar:".len()..].trim().parse().expect("a number")
+}
+
+#[test]
+fn each_transaction_is_one_storage_commit_and_nothing_is_scanned() {
+    for journal in ["DELETE", "WAL"] {
+        let env = tracked(90_000, journal);
+        let size = env.path("app.db").metadata().expect("a file").len();
+        assert!(size > 10 << 20, "{size} bytes");
+        let script: String = (1..=100)
+            .map(|n| match n % 20 {
+                0 => format!("BEGIN; UPDATE item SET n = 1 WHERE id = {n}; DELETE FROM item WHERE id = {n} + 1; COMMIT;\n"),
+                7 => format!("BEGIN; DELETE FROM item WHERE id < 50; ROLLBACK; UPDATE item SET n = {n} WHERE id = {n};\n"),
+                _ => format!("SELECT 1; SAVEPOINT s; INSERT INTO item(name, body) VALUES ('new', {n}); SAVEPOINT t; DELETE FROM item WHERE id = 9; ROLLBACK TO t; RELEASE s;\n"),
+            })
+            .collect();
+        std::fs::write(env.path("script.sql"), script).expect("a script");
+        let read = bytes_read(&env, "sql -f script.sql");
+        assert!(read < size / 2, "{journal}: {read} of {size} bytes read by 100 transactions");
+        for command in ["status", "add app.db", "status", "commit -qam Two", "status"] {
+            let read = bytes_read(&env, command);
+            assert!(read < 2 << 20, "{journal}: {read} bytes read by '{command}'");
+        }
+        let log = log(&env, "app.db");
+        let lsns: Vec<_> = log.iter().map(|c| c["lsn"].as_u64().expect("a number")).collect();
+        assert_eq!(lsns, (1..=101).rev().collect::<Vec<_>>(), "{journal}");
+        assert_eq!(
+            log.iter().filter(|c| c["checkpoint"] == true).count(),
+            1,
+            "{journal}: a list of commits is not endless"
+        );
+        assert!(log[..99].iter().all(|c| c["changed"].as_u64() < Some(200)), "{journal}: pages written, not all pages");
+        // The repository's commit spans them.
+        let snapshot = env.graft(["sql", "--readonly", "PRAGMA graft_snapshot_json"]).ok();
+        let snapshot: Value = serde_json::from_str(&snapshot).expect("JSON");
+        let listed: Vec<_> =
+            snapshot["commits"].as_array().expect("a list").iter().map(|c| c["hash"].clone()).collect();
+        assert_eq!(listed, log.iter().take(listed.len()).map(|c| c["hash"].clone()).collect::<Vec<_>>(), "{journal}");
+        assert!(listed.len() > 30, "{journal}: {} storage commits", listed.len());
+        env.graft(["fsck"]).ok();
+        let rows = env
+            .graft(["sql", "--at", "HEAD", "SELECT count(*), sum(n), max(id) FROM item; PRAGMA integrity_check"])
+            .ok();
+        let now =
+            env.graft(["sql", "--readonly", "SELECT count(*), sum(n), max(id) FROM item; PRAGMA integrity_check"]).ok();
+        assert_eq!(rows, now, "{journal}");
+        assert_sound(&env.path("app.db"));
+        assert!(
+            !env.path("app.db-wal").exists() && !env.path("app.db-journal").exists(),
+            "{journal}: an ordinary file"
+        );
+    }
+}
+
+#[test]
+fn a_kill_in_the_middle_loses_nothing() {
+    for journal in ["DELETE", "WAL"] {
+        let env = tracked(3000, journal);
+        let mut child = env.command(["sql"]);
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("graft starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        let writer = std::thread::spawn(move || {
+            for n in 0..400 {
+                let text = format!(
+                    "BEGIN; INSERT INTO item(name, n) VALUES ('k', {n}); UPDATE item SET n = {n} WHERE id = 5; COMMIT; SELECT {n};\n"
+                );
+                if input.write_all(text.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let told: i64 = (0..150)
+            .map(|_| lines.next().expect("a line").expect("text").parse().expect("a number"))
+            .last()
+            .expect("one");
+        child.kill().expect("it lives");
+        child.wait().expect("it ends");
+        writer.join().expect("the writer");
+        let there = number(&env.path("app.db"), "SELECT max(n) FROM item WHERE name = 'k'");
+        assert!(there >= told, "{journal}: {there} of {told}");
+        assert!(env.graft(["status"]).ok().contains("modified"), "{journal}");
+        env.graft(["commit", "-qam", "Two"]).ok();
+        let at_head = |query: &str| env.graft(["sql", "--at", "HEAD", query]).ok();
+        assert_eq!(
+            at_head("SELECT max(n), (SELECT n FROM item WHERE id = 5) FROM item WHERE name = 'k'"),
+            format!("{there}|{there}\n")
+        );
+        assert_eq!(env.graft(["status", "--short"]).ok(), "");
+        // What was stored before the kill is part of the history.
+        let lsns: Vec<_> = log(&env, "app.db").iter().map(|c| c["lsn"].as_u64().expect("a number")).collect();
+        assert!(lsns.len() > 100 && lsns == (1..=lsns.len() as u64).rev().collect::<Vec<_>>(), "{journal}: {lsns:?}");
+        env.graft(["fsck"]).ok();
+    }
+}
+
+#[test]
+fn what_cannot_be_stored_is_committed_all_the_same() {
+    let env = tracked(300, "DELETE");
+    // No segment can be begun.
+    std::fs::remove_dir_all(env.dot_graft().join("tmp")).expect("removed");
+    std::fs::write(env.dot_graft().join("tmp"), "in the way").expect("written");
+    let done = env.graft([
+        "sql",
+        "UPDATE item SET n = 7 WHERE id = 1; UPDATE item SET n = 8 WHERE id = 2; SELECT total_changes()",
+    ]);
+    assert_eq!(done.ok(), "2\n");
+    assert_eq!(done.stderr().matches("warning").count(), 1, "{done}");
+    assert!(done.stderr().contains("'app.db' are in the file"), "{done}");
+    assert_eq!(number(&env.path("app.db"), "SELECT sum(n) FROM item"), 15);
+    std::fs::remove_file(env.dot_graft().join("tmp")).expect("removed");
+    std::fs::create_dir(env.dot_graft().join("tmp")).expect("a folder");
+    env.graft(["commit", "-qam", "Two"]).ok();
+    assert_eq!(env.graft(["sql", "--at", "HEAD", "SELECT sum(n) FROM item"]).ok(), "15\n");
+}
+
+#[test]
+fn only_tracked_files_are_captured_and_each_by_itself() {
+    let env = tracked(300, "DELETE");
+    make(&env.path("other.db"), 200, "WAL");
+    make(&env.path("new.db"), 200, "DELETE");
+    env.graft(["add", "other.db"]).ok();
+    let segments = || crate::tree::files_under(&env.dot_graft().join("segments")).len();
+    let before = segments();
+    env.graft(["sql", "--db", "new.db", "UPDATE item SET n = 1"]).ok();
+    env.graft(["sql", "--db", "app.db", "--readonly", "SELECT count(*) FROM item"]).ok();
+    assert_eq!(segments(), before, "an untracked file is nobody's business");
+    env.graft([
+        "sql",
+        "--db",
+        "app.db",
+        "ATTACH 'other.db' AS o; ATTACH 'new.db' AS n; BEGIN; UPDATE item SET n = 2 WHERE id = 1; UPDATE o.item SET n = 2 WHERE id = 1; COMMIT;
+         UPDATE o.item SET n = 3 WHERE id = 2; UPDATE n.item SET n = 4; DETACH o; UPDATE item SET n = 5 WHERE id = 3",
+    ])
+    .ok();
+    assert_eq!((log(&env, "app.db").len(), log(&env, "other.db").len()), (3, 3));
+    env.graft(["commit", "-qam", "Two"]).ok();
+    for (db, sum) in [("app.db", 7), ("other.db", 5)] {
+        assert_eq!(env.graft(["sql", "--db", db, "--at", "HEAD", "SELECT sum(n) FROM item"]).ok(), format!("{sum}\n"));
+    }
+    assert_eq!(env.graft(["status", "--short"]).ok(), "?? new.db\n");
+}
+
+#[test]
+fn an_open_session_goes_on_after_others() {
+    let env = tracked(300, "WAL");
+    let mut command = env.command(["sql"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("graft starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut ask = |text: &str| {
+        writeln!(input, "{text}").expect("it listens");
+        let mut line = String::new();
+        output.read_line(&mut line).expect("an answer");
+        line
+    };
+    assert_eq!(ask("UPDATE item SET n = 1 WHERE id = 1; SELECT 1;"), "1\n");
+    env.graft(["commit", "-qam", "Meanwhile"]).ok();
+    assert_eq!(ask("UPDATE item SET n = 2 WHERE id = 2; SELECT 2;"), "2\n");
+    sql(&env.path("app.db"), "UPDATE item SET n = 3 WHERE id = 3");
+    assert_eq!(ask("UPDATE item SET n = 4 WHERE id = 4; SELECT 3;"), "3\n");
+    env.graft(["switch", "-qc", "side"]).ok();
+    env.graft(["restore", "-f", "app.db"]).ok();
+    assert_eq!(ask("UPDATE item SET n = 5 WHERE id = 5; SELECT sum(n) FROM item;"), "6\n");
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    env.graft(["commit", "-qam", "After"]).ok();
+    assert_eq!(env.graft(["sql", "--at", "HEAD", "SELECT group_concat(n) FROM item WHERE n > 0"]).ok(), "1,5\n");
+    assert_eq!(env.graft(["status", "--short"]).ok(), "");
+    env.graft(["fsck"]).ok();
+}
