@@ -134,6 +134,9 @@ pub enum RepoError {
     /// A remote.
     #[error(transparent)]
     Remote(#[from] crate::store::remote::RemoteError),
+    /// Replicating a volume.
+    #[error(transparent)]
+    Replica(#[from] crate::store::replica::ReplicaError),
     /// Remotes as configured, and what is asked of them.
     #[error(transparent)]
     Sync(#[from] super::remote::SyncError),

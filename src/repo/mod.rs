@@ -42,6 +42,7 @@ pub mod reflog;
 pub mod refs;
 pub mod remote;
 pub mod remove;
+pub mod replicate;
 pub mod reset;
 pub mod revisions;
 pub mod revspec;

@@ -44,6 +44,7 @@ mod page_diff;
 mod paths;
 mod rebuild;
 pub mod remote;
+pub mod replica;
 mod segment;
 mod segment_merge;
 mod segment_writer;

@@ -147,7 +147,19 @@ impl SegmentWriter {
 
     /// As [`SegmentWriter::finish`], with all storage commits that were sealed, in their order.
     pub fn finish_all(
+        self,
+        commits: Vec<StorageCommit>,
+        volume: VolumeId,
+        maps: Vec<([u8; 32], Vec<u8>)>,
+    ) -> Result<Vec<([u8; 32], Section)>> {
+        let path = paths::segment(&self.dir, self.id);
+        self.finish_at(&path, commits, volume, maps)
+    }
+
+    /// As [`SegmentWriter::finish_all`], with the place of the file.
+    pub fn finish_at(
         mut self,
+        path: &Path,
         commits: Vec<StorageCommit>,
         volume: VolumeId,
         maps: Vec<([u8; 32], Vec<u8>)>,
@@ -167,10 +179,9 @@ impl SegmentWriter {
             frames,
             maps: maps.iter().map(|(id, section)| (ByteArray::new(*id), *section)).collect(),
         };
-        let path = paths::segment(&self.dir, self.id);
-        let failed = |e| StoreError::io("write", &path)(e);
+        let failed = |e| StoreError::io("write", path)(e);
         durable::create_dir_all(path.parent().expect("a segment lies in a folder")).map_err(failed)?;
-        self.out.finish(&index, &path).map_err(failed)?;
+        self.out.finish(&index, path).map_err(failed)?;
         Ok(maps)
     }
 

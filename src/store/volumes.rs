@@ -10,6 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::error::StoreError;
 use super::ingest::Purpose;
 use super::open_snapshot::OpenSnapshot;
@@ -99,14 +102,9 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(StoreError::io("read", &path)(e).into()),
         };
-        let damaged = |what: &str| StoreError::damaged(&path, what.to_owned());
-        let (sum, rest) = bytes.split_at_checked(32).ok_or_else(|| damaged("it is too short"))?;
-        if blake3::hash(rest).as_bytes() != sum {
-            return Err(damaged("its bytes do not match their checksum").into());
-        }
-        let snapshot: Snapshot = cbor::decode(rest).map_err(|e| damaged(&e.to_string()))?;
+        let snapshot: Snapshot = unseal(&path, &bytes)?;
         if snapshot.volume != id || !snapshot.is_consistent() {
-            return Err(damaged("it describes another volume").into());
+            return Err(StoreError::damaged(&path, "it describes another volume").into());
         }
         Ok(Some(VolumeState { id, snapshot }))
     }
@@ -210,7 +208,9 @@ impl Store {
             let path = self.tag_dir().join(name);
             durable::remove(&path).map_err(StoreError::io("remove", &path))?;
         }
-        for path in [self.lock_path(id), self.volume_dir().join(id.to_string())] {
+        let state = self.volume_dir().join(id.to_string());
+        let (sync, outgoing) = (self.sync_lock_path(id), self.outgoing_path(id));
+        for path in [self.lock_path(id), sync, outgoing, self.pairing_path(id), state] {
             durable::remove(&path).map_err(StoreError::io("remove", &path))?;
         }
         Ok(())
@@ -249,13 +249,11 @@ impl Store {
         Ok(out)
     }
 
-    fn save_state(&self, snapshot: &Snapshot, _lock: &FileLock) -> Result<(), VolumeError> {
-        let body = cbor::encode(snapshot);
-        let bytes = [blake3::hash(&body).as_bytes().as_slice(), &body].concat();
-        self.replace_file(&self.volume_dir().join(snapshot.volume.to_string()), &bytes)
+    pub(super) fn save_state(&self, snapshot: &Snapshot, _lock: &FileLock) -> Result<(), VolumeError> {
+        self.replace_file(&self.volume_dir().join(snapshot.volume.to_string()), &seal(snapshot))
     }
 
-    fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), VolumeError> {
+    pub(super) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<(), VolumeError> {
         if let Some(folder) = path.parent() {
             durable::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
         }
@@ -283,7 +281,23 @@ pub fn page_run(first: PageIdx, mut bytes: Vec<u8>) -> PageRuns {
     bytes.chunks(RUN).enumerate().map(run).collect()
 }
 
-fn names_in(dir: &Path) -> Result<Vec<String>, StoreError> {
+/// Returns the bytes of a small file: a checksum, then the value.
+pub(super) fn seal<T: Serialize>(value: &T) -> Vec<u8> {
+    let body = cbor::encode(value);
+    [blake3::hash(&body).as_bytes().as_slice(), &body].concat()
+}
+
+/// Reads the bytes of such a file.
+pub(super) fn unseal<T: Serialize + DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
+    let damaged = |what: &str| StoreError::damaged(path, what.to_owned());
+    let (sum, rest) = bytes.split_at_checked(32).ok_or_else(|| damaged("it is too short"))?;
+    if blake3::hash(rest).as_bytes() != sum {
+        return Err(damaged("its bytes do not match their checksum"));
+    }
+    cbor::decode(rest).map_err(|e| damaged(&e.to_string()))
+}
+
+pub(super) fn names_in(dir: &Path) -> Result<Vec<String>, StoreError> {
     let listing = match fs::read_dir(dir) {
         Ok(listing) => listing,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

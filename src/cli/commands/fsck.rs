@@ -51,6 +51,8 @@ struct RemoteAnswer<'a> {
     segments: usize,
     objects: usize,
     storage_commits: usize,
+    volumes: usize,
+    volume_commits: usize,
     bytes: u64,
     unneeded: usize,
     unneeded_bytes: u64,
@@ -118,6 +120,8 @@ fn remote(name: &str, report: &RemoteReport, ctx: &mut Context) -> Outcome {
             segments: report.segments,
             objects: report.objects,
             storage_commits: report.commits,
+            volumes: report.volumes,
+            volume_commits: report.volume_commits,
             bytes: report.bytes,
             unneeded: report.unneeded.0,
             unneeded_bytes: report.unneeded.1,
@@ -131,8 +135,12 @@ fn remote(name: &str, report: &RemoteReport, ctx: &mut Context) -> Outcome {
     for finding in &report.findings {
         writeln!(ctx.out, "{damaged} {finding}")?;
     }
+    let volumes = match report.volumes {
+        0 => String::new(),
+        n => format!("; {} with {}", count(n as u64, "volume"), count(report.volume_commits as u64, "storage commit")),
+    };
     ctx.say.note(format_args!(
-        "{}: {}, {}, {} in {} and {}; {}",
+        "{}: {}, {}, {} in {} and {}{volumes}; {}",
         if ok { "all is well" } else { "damage was found" },
         count(report.refs as u64, "ref"),
         count(report.objects as u64, "object"),

@@ -29,6 +29,7 @@ use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
 use crate::store::remote::RemoteError;
+use crate::store::replica::ReplicaError;
 use crate::store::{StoreError, VolumeError};
 use crate::util::lock::LockError;
 
@@ -66,7 +67,8 @@ impl From<VolumeError> for Failure {
     }
 }
 
-fn volume(error: &VolumeError) -> Option<&'static str> {
+/// Returns the help for an error of a volume.
+pub fn volume(error: &VolumeError) -> Option<&'static str> {
     match error {
         VolumeError::Store(e) => store(e),
         VolumeError::NotFound(_) => Some("'graft volume list' lists them"),
@@ -74,6 +76,12 @@ fn volume(error: &VolumeError) -> Option<&'static str> {
         VolumeError::Taken(_) => Some("-f moves it"),
         VolumeError::Moved(_) => Some("read it again, then write"),
         VolumeError::Name(_) | VolumeError::TooLarge => None,
+    }
+}
+
+impl From<ReplicaError> for Failure {
+    fn from(error: ReplicaError) -> Self {
+        RepoError::from(error).into()
     }
 }
 
@@ -119,6 +127,7 @@ fn is_interrupted(error: &RepoError) -> bool {
         error,
         RepoError::Interrupted(_)
             | RepoError::Remote(RemoteError::Interrupted(_))
+            | RepoError::Replica(ReplicaError::Remote(RemoteError::Interrupted(_)))
             | RepoError::Diff(FileDiffError::Rows { source: DiffError::Interrupted(_), .. })
             | RepoError::Database(DatabaseError::Interrupted(_))
             | RepoError::Materialize(
@@ -141,6 +150,7 @@ fn code(error: &RepoError) -> u8 {
         RepoError::Commit(CommitError::NothingToCommit | CommitError::EmptyMessage) => exit::NO,
         RepoError::Branch(BranchError::NotFound(_) | BranchError::Unmerged { .. }) => exit::NO,
         RepoError::Tag(TagError::NotFound(_)) => exit::NO,
+        RepoError::Replica(ReplicaError::Moved { .. } | ReplicaError::Diverged { .. }) => exit::NO,
         RepoError::Undo(UndoError::NothingToUndo | UndoError::NothingToRedo) => exit::NO,
         RepoError::Stash(StashError::Conflicts(_)) => exit::NO,
         RepoError::Commit(CommitError::PathsWithAll) | RepoError::Add(AddError::NothingSpecified) => exit::USAGE,
@@ -153,6 +163,7 @@ fn repo(error: &RepoError) -> Option<String> {
     match error {
         RepoError::Remote(e) => super::remote::remote(e),
         RepoError::Sync(e) => super::remote::sync(e),
+        RepoError::Replica(e) => super::remote::replica(e),
         RepoError::Store(e) => store(e).map(str::to_owned),
         RepoError::Volume(e) => volume(e).map(str::to_owned),
         RepoError::Read(ReadError::Store { source, .. }) => {

@@ -4,6 +4,7 @@ use super::explain;
 use crate::repo::remote::SyncError;
 use crate::store::StoreError;
 use crate::store::remote::{RemoteError, UrlError};
+use crate::store::replica::ReplicaError;
 
 /// Returns the help for an error of a remote.
 pub fn remote(error: &RemoteError) -> Option<String> {
@@ -45,6 +46,37 @@ pub fn remote(error: &RemoteError) -> Option<String> {
         },
         RemoteError::Lock(_) => text("wait until the other process has finished"),
         RemoteError::Interrupted(_) | RemoteError::Io { .. } => None,
+    }
+}
+
+/// Returns the help for an error of replicating a volume.
+pub fn replica(error: &ReplicaError) -> Option<String> {
+    let text = |help: &str| Some(help.to_owned());
+    match error {
+        ReplicaError::Volume(e) => explain::volume(e).map(str::to_owned),
+        ReplicaError::Remote(RemoteError::Missing { .. } | RemoteError::Damaged { .. }) => text(
+            "nothing was changed here. A volume that is wholly here ('graft volume hydrate') can be pushed elsewhere: fork it, and \
+             push the fork",
+        ),
+        ReplicaError::Remote(e) => remote(e),
+        ReplicaError::NotPaired(volume) => Some(format!("push it first: 'graft volume push {volume} <REMOTE>'")),
+        ReplicaError::OtherRemote { volume, .. } => {
+            Some(format!("push a copy of it there: 'graft volume fork {volume}', and push that"))
+        }
+        ReplicaError::Taken { name, .. } => Some(format!(
+            "work on that one, 'graft volume clone <REMOTE> {name}', or push under another name with '--as <NAME>'"
+        )),
+        ReplicaError::Name(_) => text("as in 'orders' or 'orders-2026'"),
+        ReplicaError::NoVolume { .. } => text("'graft volume ls-remote <REMOTE>' lists them"),
+        ReplicaError::Moved { .. } => text(
+            "nothing was pushed. 'graft volume fetch' learns what others did, 'graft volume pull' goes on from there; \
+             'graft volume status' tells how the two stand",
+        ),
+        ReplicaError::Diverged { volume, .. } => Some(format!(
+            "keep yours as a volume of its own ('graft volume fork {volume} --tag mine') and go to the state of the remote with \
+             'graft volume pull --force {volume}', which keeps the old state under a tag as well; then make your changes again"
+        )),
+        ReplicaError::Writing(_) => text("try again when it has ended"),
     }
 }
 

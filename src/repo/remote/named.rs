@@ -1,7 +1,9 @@
 //! Remotes by name: `remote.<name>.url`, what is fetched from it, and options for how it is reached.
 
+use std::path::Path;
+
 use crate::model::{ObjectId, RefName};
-use crate::repo::config::Key;
+use crate::repo::config::{Config, Key};
 use crate::repo::error::Result;
 use crate::repo::refs::{Expected, RefEdit};
 use crate::repo::{Repository, Settings};
@@ -57,6 +59,36 @@ fn check_name(name: &str) -> Result<(), SyncError> {
     }
 }
 
+fn url_text(config: &Config, name: &str) -> Result<String> {
+    match config.get(&format!("remote.{name}.url")) {
+        Some(entry) => Ok(entry.value.clone()),
+        None if config.subsections("remote").contains(&name) => Err(SyncError::NoUrl(name.to_owned()).into()),
+        None => Err(SyncError::NoRemote(name.to_owned()).into()),
+    }
+}
+
+/// Returns a remote by name, or the one that a URL or path, as seen from `top`, stands for.
+pub(super) fn named_remote(config: &Config, top: &Path, text: &str) -> Result<NamedRemote> {
+    if !config.subsections("remote").contains(&text) {
+        let is_place = text.contains([':', '/']) || text == "." || text == ".." || top.join(text).is_dir();
+        if !is_place {
+            return Err(SyncError::NoRemote(text.to_owned()).into());
+        }
+        let url = RemoteUrl::parse(text, top).map_err(RemoteError::from)?;
+        return Ok(NamedRemote { name: None, url, fetch: Vec::new() });
+    }
+    let mut url = RemoteUrl::parse(&url_text(config, text)?, top).map_err(RemoteError::from)?;
+    for option in url.scheme.options() {
+        // The URL is the more particular of the two.
+        if let (Some(entry), None) = (config.get(&format!("remote.{text}.{option}")), url.option(option)) {
+            url.set(option, &entry.value).map_err(RemoteError::from)?;
+        }
+    }
+    let fetch = config.get_all(&format!("remote.{text}.fetch"));
+    let fetch = fetch.iter().map(|e| e.value.parse().map_err(SyncError::from)).collect::<Result<_, _>>()?;
+    Ok(NamedRemote { name: Some(text.to_owned()), url, fetch })
+}
+
 impl Repository {
     /// Returns the names of all remotes, sorted.
     pub fn remote_names(&self) -> Vec<String> {
@@ -66,36 +98,12 @@ impl Repository {
 
     /// Returns the URL of a remote as it is written in the configuration.
     pub fn remote_url_text(&self, name: &str) -> Result<String> {
-        match self.config().get(&format!("remote.{name}.url")) {
-            Some(entry) => Ok(entry.value.clone()),
-            None if self.config().subsections("remote").contains(&name) => {
-                Err(SyncError::NoUrl(name.to_owned()).into())
-            }
-            None => Err(SyncError::NoRemote(name.to_owned()).into()),
-        }
+        url_text(self.config(), name)
     }
 
     /// Returns a remote by name, or the one that a URL or path stands for.
     pub fn named_remote(&self, text: &str) -> Result<NamedRemote> {
-        let is_name = self.config().subsections("remote").contains(&text);
-        if !is_name {
-            let is_place = text.contains([':', '/']) || text == "." || text == ".." || self.top().join(text).is_dir();
-            if !is_place {
-                return Err(SyncError::NoRemote(text.to_owned()).into());
-            }
-            let url = RemoteUrl::parse(text, self.top()).map_err(RemoteError::from)?;
-            return Ok(NamedRemote { name: None, url, fetch: Vec::new() });
-        }
-        let mut url = RemoteUrl::parse(&self.remote_url_text(text)?, self.top()).map_err(RemoteError::from)?;
-        for option in url.scheme.options() {
-            // The URL is the more particular of the two.
-            if let (Some(entry), None) = (self.config().get(&format!("remote.{text}.{option}")), url.option(option)) {
-                url.set(option, &entry.value).map_err(RemoteError::from)?;
-            }
-        }
-        let fetch = self.config().get_all(&format!("remote.{text}.fetch"));
-        let fetch = fetch.iter().map(|e| e.value.parse().map_err(SyncError::from)).collect::<Result<_, _>>()?;
-        Ok(NamedRemote { name: Some(text.to_owned()), url, fetch })
+        named_remote(self.config(), self.top(), text)
     }
 
     /// Returns the name of the remote to use when none is named: that of the current branch, the only one, or `origin`.

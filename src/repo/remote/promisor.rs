@@ -4,31 +4,49 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::named::NamedRemote;
+use super::named::{NamedRemote, named_remote};
 use crate::model::{SegmentId, Snapshot};
 use crate::repo::Repository;
 use crate::repo::changes::{of_index, of_tree};
 use crate::repo::checkout::CheckoutError;
+use crate::repo::config::Config;
 use crate::repo::error::Result;
 use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::Pathspecs;
 use crate::store::SegmentSource;
 use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError};
+use crate::store::replica;
 
-/// The remotes that promised to have what is not here: those with `remote.<name>.promisor`.
+/// The remotes that promised to have what is not here: those with `remote.<name>.promisor`, and those that volumes go with.
 struct Promisors {
     remotes: Vec<NamedRemote>,
+    config: Config,
+    top: PathBuf,
+    dir: PathBuf,
     env: RemoteEnv,
     open: OnceLock<Vec<Remote>>,
+}
+
+impl Promisors {
+    /// Opens the remotes. Which ones volumes go with is found out only now, since few commands need it.
+    fn open(&self) -> Result<Vec<Remote>, RemoteError> {
+        let texts = replica::remotes_of_volumes(&self.dir);
+        let of_volumes = texts.iter().filter_map(|text| named_remote(&self.config, &self.top, text).ok());
+        let mut urls = Vec::new();
+        for remote in self.remotes.iter().cloned().chain(of_volumes) {
+            if !urls.contains(&remote.url) {
+                urls.push(remote.url);
+            }
+        }
+        urls.iter().map(|url| Remote::open(url, &self.env)).collect()
+    }
 }
 
 impl SegmentSource for Promisors {
     fn read(&self, id: SegmentId, range: Range<u64>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         if self.open.get().is_none() {
-            let opened: Result<Vec<_>, RemoteError> =
-                self.remotes.iter().map(|remote| Remote::open(&remote.url, &self.env)).collect();
-            let _ = self.open.set(opened?);
+            let _ = self.open.set(self.open()?);
         }
         let mut last: Option<RemoteError> = None;
         for remote in self.open.get().into_iter().flatten() {
@@ -37,7 +55,7 @@ impl SegmentSource for Promisors {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.map_or_else(|| "no remote promised to have it".into(), Into::into))
+        Err(last.map_or_else(|| "no remote to fetch it from is configured".into(), Into::into))
     }
 }
 
@@ -54,10 +72,10 @@ impl Repository {
     pub(in crate::repo) fn keep_promises(&self) {
         let remotes: Vec<NamedRemote> =
             self.promisors().iter().filter_map(|name| self.named_remote(name).ok()).collect();
-        if !remotes.is_empty() {
-            let env = self.settings().remote_env.clone();
-            self.store().fetch_missing_from(Arc::new(Promisors { remotes, env, open: OnceLock::new() }));
-        }
+        let (config, env) = (self.config().clone(), self.settings().remote_env.clone());
+        let (top, dir) = (self.top().to_owned(), self.dir().to_owned());
+        let promisors = Promisors { remotes, config, top, dir, env, open: OnceLock::new() };
+        self.store().fetch_missing_from(Arc::new(promisors));
     }
 
     /// Returns the segments that are not wholly here and that some states need; all of them if `states` is `None`.

@@ -19,7 +19,7 @@ impl Repository {
     /// Removes from a remote what no ref leads to and is older than `grace_seconds`, and merges its bundles.
     pub fn collect_remote(&self, name: &str, dry_run: bool, grace_seconds: u64) -> Result<Collected> {
         let remote = self.open_remote(&self.named_remote(name)?)?;
-        if !remote.existing_state()?.exists() {
+        if !remote.existing_state()?.exists() && remote.volume_names()?.is_empty() {
             return Err(SyncError::EmptyRemote(remote.url().to_owned()).into());
         }
         let folder = self.scratch()?;

@@ -26,6 +26,10 @@ pub struct RemoteReport {
     pub objects: usize,
     /// Storage commits that refs lead to.
     pub commits: usize,
+    /// Volumes that were pushed by themselves.
+    pub volumes: usize,
+    /// Storage commits of their logs.
+    pub volume_commits: usize,
     /// Bytes of all objects of the remote.
     pub bytes: u64,
     /// Objects of the remote that nothing leads to, and their bytes: what interrupted pushes left.
@@ -74,10 +78,11 @@ impl Remote {
                 Err(error) => report.findings.push(found(error)?),
             }
         }
+        let volumes = self.verify_volumes(&tmp.join("volumes"), &mut report, watch)?;
         self.backend().list("", &mut |one| {
             report.bytes += one.len;
             let is_ours = one.key == ROOT || FOLDERS.iter().any(|folder| one.key.starts_with(folder));
-            if is_ours && !inventory.keys.contains(&one.key) {
+            if is_ours && !inventory.keys.contains(&one.key) && !volumes.contains(&one.key) {
                 report.unneeded.0 += 1;
                 report.unneeded.1 += one.len;
             }
@@ -137,7 +142,7 @@ impl Remote {
 }
 
 /// Turns damage into a finding, and passes on what is none.
-fn found(error: RemoteError) -> Result<String> {
+pub(super) fn found(error: RemoteError) -> Result<String> {
     match error {
         RemoteError::Missing { key, .. } => Ok(format!("{key} is missing")),
         RemoteError::Damaged { key, what, .. } => Ok(format!("{key} is damaged: {what}")),

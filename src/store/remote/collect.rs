@@ -3,7 +3,8 @@
 //! What the refs lead to is read, verified, and written again as few bundles; segments beside them stay as they are. Then the
 //! root is replaced by one that names the new bundles, and counts one collection more: a push that was planned before finds that
 //! when it arrives, and plans again, so it relies on nothing that is about to go. Last, objects that the new root does not lead to
-//! are removed, if they are older than a grace period: younger ones may belong to a push on its way.
+//! are removed, if they are older than a grace period: younger ones may belong to a push on its way. The names and logs of volumes
+//! are never removed, and neither are the segments that their entries name.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -42,7 +43,7 @@ impl Remote {
         let sent = self.send(&store, &parcel, dry, &|n| watch.passed(n))?;
         let mut report = Collected { bundles: (old.len(), sent.bundles.len()), ..Collected::default() };
         let is_old: HashSet<&BundleEntry> = old.iter().collect();
-        let root = match dry {
+        let root = match dry || !state.exists() {
             true => Root { bundles: Vec::new(), catalogues: Vec::new(), ..state.root },
             false => self.update::<RemoteError>(state, &mut |root| {
                 // What was pushed since stays as it is, behind what was merged.
@@ -55,6 +56,10 @@ impl Remote {
         };
         let mut needed = self.keys_of(&root, &mut nothing)?;
         needed.extend(parcel.kept_segments());
+        // Logs of volumes stay, whoever names them; what they lead to is all that they need.
+        let mut logs = self.volume_logs()?;
+        self.read_logs(&mut logs, &mut nothing)?;
+        needed.extend(logs.keys);
         let now = random::unix_ms();
         let mut gone = Vec::new();
         self.backend().list("", &mut |one| {

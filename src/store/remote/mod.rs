@@ -21,6 +21,8 @@ mod root;
 mod send;
 mod traffic;
 mod url;
+mod volume_check;
+pub mod volume_log;
 
 #[cfg(test)]
 mod contract;
@@ -32,6 +34,7 @@ mod servers;
 
 pub use backend::{Backend, Found, Listed, Version, is_key};
 pub use check::RemoteReport;
+pub(in crate::store) use closure::Known;
 pub use collect::Collected;
 pub use credentials::RemoteEnv;
 pub use error::RemoteError;

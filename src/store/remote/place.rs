@@ -16,9 +16,10 @@ use crate::util::random;
 /// How often others may come first before a change is given up.
 const TRIES: usize = 40;
 /// How often a change is tried again when nothing tells whether it was heard.
-const ERRORS: usize = 3;
+pub(super) const ERRORS: usize = 3;
+
 /// The folders of a remote.
-pub const FOLDERS: [&str; 3] = ["bundles/", "segments/", "catalogues/"];
+pub const FOLDERS: [&str; 5] = ["bundles/", "segments/", "catalogues/", "volumes/", "logs/"];
 
 /// An open remote.
 pub struct Remote {
@@ -65,7 +66,7 @@ impl Remote {
         self.counter.get()
     }
 
-    pub(super) fn backend(&self) -> &dyn Backend {
+    pub(in crate::store) fn backend(&self) -> &dyn Backend {
         &*self.backend
     }
 
@@ -169,7 +170,7 @@ impl Remote {
 }
 
 /// Waits a little before the next try, longer each time, and never as long as others do.
-fn pause(tries: usize) {
+pub(super) fn pause(tries: usize) {
     let most = 10u64 << tries.min(6);
     let [byte] = random::bytes::<1>();
     std::thread::sleep(Duration::from_millis(most * u64::from(byte) / 255));

@@ -2,6 +2,7 @@
 
 mod change;
 mod look;
+mod sync;
 
 pub use look::hash_of;
 
@@ -26,7 +27,8 @@ use crate::store::{OpenSnapshot, VolumeError};
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  V=$(graft volume new --tag notes)\n  graft volume write-pages notes < notes.bin\n  graft volume log notes\n  graft \
-                        volume read-page notes 1 --at 2 | xxd | head\n  graft volume checksum app.db"
+                        volume read-page notes 1 --at 2 | xxd | head\n  graft volume checksum app.db\n  graft volume push notes origin\n  graft \
+                        volume clone origin notes\n  graft volume status --fetch"
 )]
 pub struct Args {
     /// What to do.
@@ -86,6 +88,24 @@ pub enum VolumeCommand {
     },
     /// Read and verify every page, and print the BLAKE3 hash of the bytes
     Checksum(Volume),
+    /// Send what changed since the last push or pull to a remote, as one storage commit
+    ///
+    /// Refused if somebody else has pushed in the meantime.
+    Push(sync::Push),
+    /// Fetch, and move a volume to the newest state of its remote
+    ///
+    /// A volume with changes of its own is left as it is, unless forced. Pages come when they are read.
+    Pull(sync::Pull),
+    /// Learn what others have pushed; the volume stays as it is
+    Fetch(sync::Fetch),
+    /// Make a volume that goes with one of a remote, and print its id; pages come when they are read
+    Clone(sync::Clone),
+    /// Show how volumes stand to their remotes: up to date, ahead, behind, or diverged
+    Status(sync::Status),
+    /// Bring all pages of a volume that are not here yet
+    Hydrate(sync::Hydrate),
+    /// List the volumes of a remote
+    LsRemote(sync::LsRemote),
 }
 
 /// A volume, maybe as it was.
@@ -148,6 +168,13 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         VolumeCommand::Fork { from, tag } => change::fork(&repo, &from, tag.as_deref(), ctx),
         VolumeCommand::Rm { volume } => change::remove(&repo, &volume, ctx),
         VolumeCommand::Checksum(volume) => look::checksum(&repo, &volume, ctx),
+        VolumeCommand::Push(args) => sync::push(&repo, &args, ctx),
+        VolumeCommand::Pull(args) => sync::pull(&repo, &args, ctx),
+        VolumeCommand::Fetch(args) => sync::fetch(&repo, &args, ctx),
+        VolumeCommand::Clone(args) => sync::clone(&repo, &args, ctx),
+        VolumeCommand::Status(args) => sync::status(&repo, &args, ctx),
+        VolumeCommand::Hydrate(args) => sync::hydrate(&repo, &args, ctx),
+        VolumeCommand::LsRemote(args) => sync::ls_remote(&repo, &args, ctx),
     }
 }
 

@@ -463,6 +463,12 @@ impl<'a> Receiver<'a> {
         )
     }
 
+    /// Brings one segment, and verifies all of it.
+    pub(super) fn one_segment(&self, entry: &SegmentEntry) -> Result<Arc<Segment>> {
+        self.download(std::slice::from_ref(entry))?;
+        self.verified_segment(entry)
+    }
+
     /// Opens a segment that was downloaded, and verifies all of it; a damaged one is removed again.
     fn verified_segment(&self, entry: &SegmentEntry) -> Result<Arc<Segment>> {
         let path = self.path(entry);
