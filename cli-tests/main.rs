@@ -24,6 +24,7 @@ mod format_version;
 mod growth;
 mod processes;
 mod remotes;
+mod replication;
 mod row_diff;
 mod servers;
 mod sql;

@@ -26,6 +26,7 @@ impl Repository {
         remote: Option<&str>,
         name: Option<&str>,
     ) -> Result<Replicated<Pushed>> {
+        self.deny_other(volume, remote)?;
         let (text, name) = match self.store().pairing(volume)? {
             // Before the first push went through, either may still change.
             Some(pairing) if pairing.base.is_none() && pairing.pending.is_none() => {
@@ -44,7 +45,6 @@ impl Repository {
             }
         };
         check_name(&name)?;
-        self.deny_other(volume, remote)?;
         self.replicate(&text, "sending", |replicator| replicator.push(volume, &text, &name))
     }
 
@@ -97,11 +97,11 @@ impl Repository {
         let Some(pairing) = self.store().pairing(volume)? else { return Ok(()) };
         match typed {
             Some(text) if text != pairing.remote => {
-                let url = |text: &str| self.named_remote(text).map(|named| named.url.to_string());
-                if url(text).ok() == url(&pairing.remote).ok() {
-                    return Ok(());
+                let typed = self.named_remote(text)?.url;
+                match self.named_remote(&pairing.remote).is_ok_and(|named| named.url == typed) {
+                    true => Ok(()),
+                    false => Err(other(volume, pairing.remote, pairing.name).into()),
                 }
-                Err(other(volume, pairing.remote, pairing.name).into())
             }
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::closure::{Known, Needs};
-use super::error::Result;
+use super::error::{RemoteError, Result};
 use super::parallel;
 use crate::model::{SegmentId, Snapshot};
 use crate::store::lazy::{self, BLOCK, LazyFile};
@@ -61,28 +61,41 @@ impl Store {
     pub fn hydrate(&self, segments: &[SegmentId], passed: &(dyn Fn(u64) + Sync)) -> Result<Presence> {
         let before = self.presence_of(segments)?;
         for &id in segments {
-            let Some(file) = LazyFile::open(self.dir(), id)? else { continue };
-            let step = PART / BLOCK;
-            let mut runs = Vec::new();
-            for run in file.missing(0..file.blocks()) {
-                runs.extend(run.clone().step_by(step as usize).map(|at| at..(at + step).min(run.end)));
+            let had_some = LazyFile::open(self.dir(), id)?.is_some_and(|file| file.present() > 0);
+            match self.bring(id, passed) {
+                // What was here may have come wrong in its time; then the remote's is asked for once.
+                Err(RemoteError::Store(e)) if had_some && matches!(*e, StoreError::Damaged { .. }) => {
+                    self.bring(id, passed)?;
+                }
+                other => other?,
             }
-            let source = self.source();
-            parallel::each(
-                &runs,
-                |run| (run.end - run.start) * BLOCK,
-                |run| {
-                    file.fill(run.clone(), self.dir(), source.as_deref())?;
-                    passed((run.end - run.start) * BLOCK);
-                    Ok(())
-                },
-                |_, ()| Ok::<_, super::RemoteError>(()),
-            )?;
-            self.verify_segment(id)?;
-            file.settle(self.dir())?;
-            self.forget_segment(id);
         }
         Ok(before)
+    }
+
+    /// Brings what is missing of a segment, and verifies all of it. Of a damaged one nothing stays.
+    fn bring(&self, id: SegmentId, passed: &(dyn Fn(u64) + Sync)) -> Result<()> {
+        let Some(file) = LazyFile::open(self.dir(), id)? else { return Ok(()) };
+        let step = PART / BLOCK;
+        let mut runs = Vec::new();
+        for run in file.missing(0..file.blocks()) {
+            runs.extend(run.clone().step_by(step as usize).map(|at| at..(at + step).min(run.end)));
+        }
+        let source = self.source();
+        parallel::each(
+            &runs,
+            |run| (run.end - run.start) * BLOCK,
+            |run| {
+                file.fill(run.clone(), self.dir(), source.as_deref())?;
+                passed((run.end - run.start) * BLOCK);
+                Ok(())
+            },
+            |_, ()| Ok::<_, RemoteError>(()),
+        )?;
+        self.verify_segment(id)?;
+        file.settle(self.dir())?;
+        self.forget_segment(id);
+        Ok(())
     }
 
     /// Returns all segments that are here in pieces.

@@ -149,7 +149,7 @@ impl Replicator<'_> {
         let mut absent = Vec::new();
         for origin in needed {
             let Some(entry) = self.store.log_entry(&origin)? else { continue };
-            if self.store.is_expected(entry.placement.segment) {
+            if self.store.is_expected(entry.placement.segment)? {
                 continue;
             }
             match lengths.remove(&origin.commit) {
@@ -206,8 +206,8 @@ impl Store {
     }
 
     /// Tells whether a segment is here, or known to be elsewhere.
-    fn is_expected(&self, id: SegmentId) -> bool {
-        paths::segment(self.dir(), id).exists() || paths::lazy(self.dir(), id).exists()
+    fn is_expected(&self, id: SegmentId) -> Result<bool> {
+        Ok(paths::segment(self.dir(), id).exists() || LazyFile::open(self.dir(), id)?.is_some())
     }
 
     /// Makes room for a segment that is fetched when it is read.

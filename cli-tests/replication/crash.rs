@@ -1,0 +1,124 @@
+//! A crash at any write, fsync or rename of a push, pull or clone: the remote and the volume are sound, and doing it again completes it.
+
+use std::path::Path;
+
+use super::Place;
+use crate::tree::copy_tree;
+
+/// Exit code of a process that aborted, as [`crate::env::Outcome::code`] gives it.
+const ABORTED: i32 = 1006;
+
+/// Aborts `args` in `dir` at each of its crash points in turn; `back` restores what was before, `judge` looks at what is left.
+fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
+    back();
+    let count_file = place.env.outside().join("count");
+    let mut counted = place.env.command_in(dir, args);
+    counted.env("GRAFT_CRASH_COUNT", &count_file);
+    place.env.run(counted).ok();
+    let count: u64 = std::fs::read_to_string(&count_file).expect("a count").trim().parse().expect("a number");
+    assert!(count > 3, "{args:?} has {count} crash points");
+    for at in 1..=count {
+        back();
+        let mut command = place.env.command_in(dir, args);
+        command.env("GRAFT_CRASH_AT", at.to_string());
+        place.env.run(command).expect_when(ABORTED, &format!("at crash point {at} of {count}"));
+        judge(at);
+    }
+}
+
+/// Two repositories with a small volume in common.
+fn small() -> Place {
+    let place = Place::new();
+    place.init("one");
+    place.run("one", &["volume", "new", "--tag", "v"]);
+    place.sql("one", "CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    place.run("one", &["volume", "push", "v"]);
+    place.clone("two");
+    place
+}
+
+fn rows(place: &Place, name: &str) -> String {
+    place.sql(name, "SELECT group_concat(x) FROM t")
+}
+
+#[test]
+fn push_at_every_crash_point() {
+    let place = small();
+    place.sql("one", "INSERT INTO t VALUES (2)");
+    place.sql("one", "INSERT INTO t VALUES (3)");
+    let (hub, one, two) = (place.dir("hub"), place.dir("one"), place.dir("two"));
+    let kept = place.env.outside().join("kept");
+    let all = [(&hub, "hub"), (&one, "one"), (&two, "two")];
+    all.iter().for_each(|(dir, name)| copy_tree(dir, &kept.join(name)));
+    let back = || all.iter().for_each(|(dir, name)| copy_tree(&kept.join(name), dir));
+    walk(&place, &one, &["volume", "push", "v"], &back, &|at| {
+        // Whatever the remote has can be had, and is all or nothing.
+        place.run("two", &["volume", "pull", "v"]);
+        let seen = rows(&place, "two");
+        assert!(seen == "1\n" || seen == "1,2,3\n", "at {at}: {seen}");
+        place.run("one", &["fsck", "--remote"]);
+        place.run("one", &["fsck"]);
+        // A pending push is found out by whatever comes next.
+        match at % 3 {
+            0 => drop(place.run("one", &["volume", "status", "v"])),
+            1 => drop(place.run("one", &["volume", "pull", "v"])),
+            _ => {}
+        }
+        let is_heard = seen == "1,2,3\n";
+        let settled = place.graft("one", &["volume", "status", "v", "--json"]).json();
+        assert_eq!(settled["status"], if is_heard { "up-to-date" } else { "ahead" }, "at {at}: {settled}");
+        place.sql("one", "INSERT INTO t VALUES (4)");
+        place.run("one", &["volume", "push", "v"]);
+        place.run("two", &["volume", "pull", "v"]);
+        assert_eq!(rows(&place, "two"), "1,2,3,4\n", "at {at}");
+        let answer = place.graft("one", &["volume", "status", "v", "--json"]).json();
+        assert!(answer["status"] == "up-to-date" && answer["pending_lsn"].is_null(), "at {at}: {answer}");
+        assert!(answer["remote_lsn"] == 2 || answer["remote_lsn"] == 3, "at {at}: each change once: {answer}");
+    });
+}
+
+#[test]
+fn pull_at_every_crash_point() {
+    let place = small();
+    place.sql("one", "INSERT INTO t VALUES (2)");
+    place.run("one", &["volume", "push", "v"]);
+    place.sql("one", "INSERT INTO t VALUES (3)");
+    place.run("one", &["volume", "push", "v"]);
+    let two = place.dir("two");
+    let kept = place.env.outside().join("kept");
+    copy_tree(&two, &kept);
+    walk(&place, &two, &["volume", "pull", "v"], &|| copy_tree(&kept, &two), &|at| {
+        let seen = rows(&place, "two");
+        assert!(seen == "1\n" || seen == "1,2,3\n", "at {at}: {seen}");
+        let standing = place.status("two");
+        assert!(standing == "up-to-date" || standing == "behind", "at {at}: {standing}");
+        place.run("two", &["fsck"]);
+        place.run("two", &["volume", "pull", "v"]);
+        assert_eq!(rows(&place, "two"), "1,2,3\n", "at {at}");
+        assert_eq!(place.status("two"), "up-to-date", "at {at}");
+    });
+}
+
+#[test]
+fn clone_at_every_crash_point() {
+    let place = small();
+    place.init("three");
+    let three = place.dir("three");
+    let kept = place.env.outside().join("kept");
+    copy_tree(&three, &kept);
+    walk(&place, &three, &["volume", "clone", "origin", "v"], &|| copy_tree(&kept, &three), &|at| {
+        // Either it is a volume, whole, or none; only its tag may be missing yet.
+        let listed = place.graft("three", &["volume", "list", "--json"]).ndjson();
+        for volume in &listed {
+            let id = volume["volume"].as_str().expect("an id");
+            let text = place.run("three", &["sql", "--volume", id, "SELECT x FROM t"]);
+            assert_eq!(text, "1\n", "at {at}");
+        }
+        let is_tagged = place.run("three", &["volume", "tags"]) != "";
+        if !is_tagged {
+            place.run("three", &["volume", "clone", "origin", "v"]);
+        }
+        assert_eq!(rows(&place, "three"), "1\n", "at {at}");
+        place.run("three", &["fsck"]);
+    });
+}
