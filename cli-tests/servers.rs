@@ -42,13 +42,22 @@ urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
 pub struct Server {
     watcher: Child,
     _lock: Option<File>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     /// The URL of an empty remote in it.
     pub url: String,
     /// The variables with the credentials for it.
     pub env: Vec<(&'static str, String)>,
     /// The port it listens on.
     pub port: u16,
+}
+
+impl Server {
+    /// Returns the requests in the server's log; moto writes a line for each.
+    #[allow(dead_code, reason = "this file also serves the tests of the library")]
+    pub fn requests(&self) -> u64 {
+        let log = fs::read_to_string(self.dir.path().join("log")).expect("a log");
+        log.lines().filter(|line| line.contains(" HTTP/1.1")).count() as u64
+    }
 }
 
 impl Drop for Server {
@@ -206,7 +215,7 @@ fn start(program: &Path, args: &[&str], env: &[(&str, String)], port: u16, lock:
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Server { watcher, _lock: lock, _dir: dir, url: String::new(), env: Vec::new(), port }
+    Server { watcher, _lock: lock, dir, url: String::new(), env: Vec::new(), port }
 }
 
 fn request(port: u16, method: &str, path: &str) {

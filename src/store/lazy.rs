@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::container::Section;
 use super::error::{Result, StoreError};
 use super::paths;
+use super::remote::Traffic;
 use crate::model::SegmentId;
 use crate::util::fs as durable;
 
@@ -22,6 +23,8 @@ use crate::util::fs as durable;
 pub const BLOCK: u64 = 32 << 10;
 /// Bytes fetched ahead of a sequential reader, at the most.
 const AHEAD: u64 = 4 << 20;
+/// Readers that are told from each other.
+const STREAMS: usize = 4;
 /// Bytes at the end of a segment that are fetched first: its index and tables.
 const TAIL: u64 = 256 << 10;
 
@@ -29,6 +32,11 @@ const TAIL: u64 = 256 << 10;
 pub trait SegmentSource: Send + Sync {
     /// Reads bytes of a segment.
     fn read(&self, id: SegmentId, range: Range<u64>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Returns what reading has cost until now.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 }
 
 /// A segment of which some pieces are here.
@@ -38,8 +46,9 @@ pub struct LazyFile {
     file: File,
     len: u64,
     have: Mutex<Vec<u8>>,
-    /// Where the last fetch ended, and how much it fetched: a reader that goes on there is given more at a time.
-    last: Mutex<(u64, u64)>,
+    /// Where the latest fetches ended, and how much each fetched, the newest last: a reader that goes on at one of them is given more at
+    /// a time. There are several, because whoever reads pages one after the other reads their hashes elsewhere in between.
+    streams: Mutex<Vec<(u64, u64)>>,
     fetched: AtomicU64,
 }
 
@@ -92,8 +101,8 @@ impl LazyFile {
         if bits.len() as u64 != len.div_ceil(BLOCK).div_ceil(8) || file.metadata().is_ok_and(|m| m.len() != len) {
             return Err(StoreError::damaged(&path, "its list of pieces does not fit its length"));
         }
-        let (have, last) = (Mutex::new(bits), Mutex::new((0, 0)));
-        Ok(Some(Self { id, path, file, len, have, last, fetched: AtomicU64::new(0) }))
+        let (have, streams) = (Mutex::new(bits), Mutex::default());
+        Ok(Some(Self { id, path, file, len, have, streams, fetched: AtomicU64::new(0) }))
     }
 
     /// Removes what is here of a segment; the next reader begins anew.
@@ -119,7 +128,7 @@ impl LazyFile {
     pub fn read(&self, section: Section, dir: &Path, source: Option<&dyn SegmentSource>) -> Result<Vec<u8>> {
         let end = section.offset() + section.len();
         let blocks = section.offset() / BLOCK..end.div_ceil(BLOCK);
-        for run in self.missing(blocks) {
+        while let Some(run) = self.missing(blocks.clone()).into_iter().next() {
             self.fetch(run, dir, source)?;
         }
         let mut out = vec![0; section.len() as usize];
@@ -159,13 +168,30 @@ impl LazyFile {
         if run.end >= count.saturating_sub(2) && self.fetched.load(Ordering::Relaxed) == 0 {
             run.start = run.start.min(count.saturating_sub(TAIL / BLOCK));
         }
-        let (last_end, last_len) = *hold(&self.last);
-        if run.start == last_end && last_len > 0 {
-            let ahead = (last_len * 2).min(AHEAD / BLOCK).max(run.end - run.start);
+        let before = self.stream_to(run.start);
+        if let Some(len) = before {
+            let ahead = (len * 2).min(AHEAD / BLOCK).max(run.end - run.start);
             run.end = (run.start + ahead).min(count);
+            // What is here already at the end need not come again.
+            run.end = self.missing(run.clone()).last().map_or(run.end, |last| last.end);
         }
-        *hold(&self.last) = (run.end, run.end - run.start);
+        let mut streams = hold(&self.streams);
+        streams.push((run.end, before.map_or(0, |len| len * 2).max(run.end - run.start).min(AHEAD / BLOCK)));
+        if streams.len() > STREAMS {
+            streams.remove(0);
+        }
+        drop(streams);
         self.fetch_exactly(run, dir, source)
+    }
+
+    /// Returns how much was fetched by the reader that comes to a block now, if it came through all that lies before, and forgets it.
+    fn stream_to(&self, block: u64) -> Option<u64> {
+        let mut streams = hold(&self.streams);
+        let leads_here = |&(end, _): &(u64, u64)| {
+            end <= block && block - end <= AHEAD / BLOCK && self.missing(end..block).is_empty()
+        };
+        let at = streams.iter().rposition(leads_here)?;
+        Some(streams.remove(at).1)
     }
 
     fn fetch_exactly(&self, run: Range<u64>, dir: &Path, source: Option<&dyn SegmentSource>) -> Result<()> {

@@ -312,7 +312,7 @@ impl Store {
     }
 
     /// Returns where pieces of segments come from that are not here.
-    fn source(&self) -> Option<Arc<dyn SegmentSource>> {
+    pub fn source(&self) -> Option<Arc<dyn SegmentSource>> {
         self.0.source.get().map(Arc::clone)
     }
 

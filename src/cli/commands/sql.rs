@@ -8,6 +8,7 @@ use clap::ValueHint;
 use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::cli::render::traffic;
 use crate::cli::sql::mode::{Form, Mode};
 use crate::cli::sql::place::{Place, Wanted};
 use crate::cli::sql::{Flow, Shell};
@@ -34,6 +35,11 @@ pub struct Args {
     /// Work on a volume that is no file: its id or tag, see 'graft volume'. Every transaction is one storage commit.
     #[arg(long, value_name = "VOLUME", conflicts_with_all = ["db", "at", "create"])]
     pub volume: Option<String>,
+
+    /// Query a database on a remote, without a clone: its URL, or the name of a remote. Only what is needed is fetched, and nothing of
+    /// it is kept.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["volume", "create"])]
+    pub remote: Option<String>,
 
     /// Query the database as it was at this revision.
     #[arg(long, value_name = "REV")]
@@ -76,6 +82,7 @@ pub struct Args {
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let wanted = Wanted {
         db: args.db.as_deref(),
+        remote: args.remote.as_deref(),
         at: args.at.as_deref(),
         volume: args.volume.as_deref(),
         read_only: args.readonly,
@@ -103,7 +110,12 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     }
     let mut shell = Shell::open(ctx, place, form, interactive)?;
     let flow = all(&mut shell, &args, interactive);
-    shell.finish(flow)
+    let spent = shell.traffic();
+    let code = shell.finish(flow)?;
+    if ctx.globals.verbose > 0 && spent.requests() > 0 {
+        ctx.say.note(traffic::traffic(spent));
+    }
+    Ok(code)
 }
 
 fn all(shell: &mut Shell<'_>, args: &Args, interactive: bool) -> Flow {

@@ -27,6 +27,7 @@ use super::error::{Failure, exit};
 use super::interrupt;
 use crate::sqlite::sql::split::{self, Completeness};
 use crate::sqlite::sql::{Cells, RunError, Session, Sink};
+use crate::store::remote::Traffic;
 use long::Long;
 use mode::Form;
 use place::Place;
@@ -144,6 +145,11 @@ impl<'c> Shell<'c> {
     /// Shows a prompt until the user leaves.
     pub fn run_prompt(&mut self) -> Flow {
         prompt::run(self)
+    }
+
+    /// Returns the requests made until now to remotes.
+    pub fn traffic(&self) -> Traffic {
+        self.place.traffic()
     }
 
     /// Ends the session; returns the exit code.

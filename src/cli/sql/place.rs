@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::pragma::GraftPragmas;
 use super::status::Status;
+use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::suggest;
@@ -21,6 +24,7 @@ use crate::repo::volumes::{StoreVolumes, name_of};
 use crate::sqlite::sql::functions::TableFunction;
 use crate::sqlite::sql::revisions::{Serving, serve};
 use crate::sqlite::sql::{RunError, Session, Target, volumes};
+use crate::store::remote::Traffic;
 
 /// Which database, and how.
 pub struct Place {
@@ -36,12 +40,16 @@ pub struct Place {
     pub rev: Option<String>,
     /// The pager of the configuration.
     pub pager: Option<String>,
+    /// What it cost to look at a remote.
+    looked: Traffic,
     cwd: PathBuf,
     read_only: bool,
     create: bool,
     busy: Duration,
     _serving: Option<Serving>,
     _volumes: Option<volumes::Serving>,
+    /// What is here of a remote that is looked at; removed with the place.
+    _glance: Option<TempDir>,
 }
 
 /// What the command line says about the place.
@@ -51,6 +59,8 @@ pub struct Wanted<'a> {
     pub db: Option<&'a Path>,
     /// `--volume`.
     pub volume: Option<&'a str>,
+    /// `--remote`.
+    pub remote: Option<&'a str>,
     /// `--at`.
     pub at: Option<&'a str>,
     /// `--readonly`.
@@ -62,17 +72,25 @@ pub struct Wanted<'a> {
 impl Place {
     /// Finds the database that is meant.
     pub fn find(ctx: &Context, wanted: Wanted<'_>) -> Result<Self, Failure> {
-        let settings = ctx.settings();
-        let busy = settings.busy_timeout;
-        let found = Repository::discover(&ctx.cwd, settings);
-        let repo = match found {
-            Ok(repo) => Some(Arc::new(repo)),
-            // A file needs no repository, a revision does.
-            Err(RepoError::NotARepository(_)) if wanted.db.is_some() && wanted.at.is_none() => None,
-            Err(e) => return Err(e.into()),
+        let busy = ctx.settings().busy_timeout;
+        let mut looked = Traffic::default();
+        let (mut cwd, mut rev, mut glance) = (ctx.cwd.clone(), wanted.at.map(str::to_owned), None);
+        let repo = match wanted.remote {
+            Some(remote) => {
+                let (dir, repo, found, spent) = look_at(ctx, remote, wanted.at)?;
+                (cwd, rev, looked) = (repo.top().to_owned(), Some(found), spent);
+                glance = Some(dir);
+                Some(Arc::new(repo))
+            }
+            None => match Repository::discover(&ctx.cwd, ctx.settings()) {
+                Ok(repo) => Some(Arc::new(repo)),
+                // A file needs no repository, a revision does.
+                Err(RepoError::NotARepository(_)) if wanted.db.is_some() && wanted.at.is_none() => None,
+                Err(e) => return Err(e.into()),
+            },
         };
         let serving = repo.as_ref().map(|repo| {
-            let revisions = RepositoryRevisions::new(Arc::clone(repo), &ctx.cwd);
+            let revisions = RepositoryRevisions::new(Arc::clone(repo), &cwd);
             serve(repo.top(), Arc::new(revisions))
         });
         let volumes = repo.as_ref().map(|repo| volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(repo)))));
@@ -82,14 +100,17 @@ impl Place {
             file: None,
             shown: String::new(),
             volume: wanted.volume.map(str::to_owned),
-            rev: wanted.at.map(str::to_owned),
+            rev,
             pager,
-            cwd: ctx.cwd.clone(),
-            read_only: wanted.read_only,
+            looked,
+            cwd,
+            // What is written to a look would be lost.
+            read_only: wanted.read_only || glance.is_some(),
             create: wanted.create,
             busy,
             _serving: serving,
             _volumes: volumes,
+            _glance: glance,
         };
         if let (Some(volume), Some(repo)) = (wanted.volume, &place.repo) {
             // Says that there is none better than SQLite can.
@@ -102,12 +123,17 @@ impl Place {
             None => place.only_one()?,
         };
         place.shown = file.display().to_string();
-        let absolute = ctx.resolve(&file);
+        let absolute = place.cwd.join(&file);
         if place.rev.is_none() && !wanted.create && !absolute.exists() && place.volume_of(&absolute)?.is_none() {
             return Err(place.absent(&file));
         }
         place.file = Some(absolute);
         Ok(place)
+    }
+
+    /// Returns the requests made until now to remotes.
+    pub fn traffic(&self) -> Traffic {
+        self.repo.as_ref().map_or(self.looked, |repo| self.looked.plus(repo.promised_traffic()))
     }
 
     /// Returns the name of the volume that a file is which is not materialized.
@@ -265,4 +291,24 @@ impl Place {
             RunError::Interrupted => Failure::silent(crate::cli::error::exit::INTERRUPTED),
         }
     }
+}
+
+/// Brings as little as possible of a remote into a folder of its own; returns that, the repository and the revision in it, and the cost.
+fn look_at(ctx: &Context, remote: &str, at: Option<&str>) -> Result<(TempDir, Repository, String, Traffic), Failure> {
+    let named = match Repository::discover(&ctx.cwd, ctx.settings()) {
+        Ok(repo) if repo.remote_names().iter().any(|name| name == remote) => Some(repo.named_remote(remote)?.url),
+        _ => None,
+    };
+    let url = match named {
+        Some(url) => url,
+        None => commands::remote::url(remote, ctx)?,
+    };
+    let dir = tempfile::Builder::new().prefix("graft-").tempdir()?;
+    let (cloned, rev) = Repository::glance(&url, at, &dir.path().join("remote"), &ctx.settings())?;
+    if cloned.head.is_none() {
+        return Err(Failure::new("the remote has no commits yet"));
+    }
+    // Opened anew, it counts what comes from now on.
+    let repo = Repository::open(cloned.repo.top(), ctx.settings())?;
+    Ok((dir, repo, rev, cloned.fetched.traffic))
 }

@@ -3,7 +3,7 @@
 //! Nothing is part of the store before everything is there and sound; refs move last. A fetch that stops anywhere leaves the
 //! repository as it was, and fetching again completes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::named::NamedRemote;
 use super::refspec::candidates;
@@ -147,7 +147,10 @@ impl Repository {
         if !options.dry_run {
             self.store().release();
             receiver.receive(&root, &new)?;
-            let tags = self.followed_tags(options, named, &root, &receiver)?;
+            let mut tags = self.followed_tags(options, named, &root, &receiver)?;
+            // One that was asked for comes anyway.
+            let asked: BTreeSet<&RefName> = wanted.iter().filter_map(|one| one.local.as_ref()).collect();
+            tags.retain(|tag| !asked.contains(&tag.remote));
             let more = missing(&tags)?;
             wanted.extend(tags);
             receiver.receive(&root, &more)?;
@@ -206,7 +209,9 @@ impl Repository {
         }
         drop(lock);
         let (url, name) = (remote.url().to_owned(), named.name.clone());
-        Ok(Fetched { url, name, refs, received, traffic: remote.traffic(), head: root.head })
+        // What is in a segment that stays there is read from its end.
+        let traffic = remote.traffic().plus(self.promised_traffic());
+        Ok(Fetched { url, name, refs, received, traffic, head: root.head })
     }
 
     /// Turns refspecs into refs of the remote and where they go.

@@ -2,6 +2,7 @@
 
 mod clone;
 mod fetch;
+mod glance;
 mod named;
 mod promisor;
 mod pull;

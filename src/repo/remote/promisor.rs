@@ -15,7 +15,7 @@ use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::Pathspecs;
 use crate::store::SegmentSource;
-use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError};
+use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError, Traffic};
 use crate::store::replica;
 
 /// The remotes that promised to have what is not here: those with `remote.<name>.promisor`, and those that volumes go with.
@@ -57,6 +57,10 @@ impl SegmentSource for Promisors {
         }
         Err(last.map_or_else(|| "no remote to fetch it from is configured".into(), Into::into))
     }
+
+    fn traffic(&self) -> Traffic {
+        self.open.get().into_iter().flatten().map(Remote::traffic).fold(Traffic::default(), Traffic::plus)
+    }
 }
 
 impl Repository {
@@ -76,6 +80,11 @@ impl Repository {
         let (top, dir) = (self.top().to_owned(), self.dir().to_owned());
         let promisors = Promisors { remotes, config, top, dir, env, open: OnceLock::new() };
         self.store().fetch_missing_from(Arc::new(promisors));
+    }
+
+    /// Returns the requests made until now for what a lazy clone left on its remote.
+    pub fn promised_traffic(&self) -> Traffic {
+        self.store().source().map_or_else(Traffic::default, |source| source.traffic())
     }
 
     /// Returns the segments that are not wholly here and that some states need; all of them if `states` is `None`.

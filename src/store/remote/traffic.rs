@@ -38,6 +38,18 @@ impl Traffic {
     pub fn requests(&self) -> u64 {
         self.reads + self.writes + self.lists + self.removals
     }
+
+    /// Returns both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            reads: self.reads + other.reads,
+            writes: self.writes + other.writes,
+            lists: self.lists + other.lists,
+            removals: self.removals + other.removals,
+            received: self.received + other.received,
+            sent: self.sent + other.sent,
+        }
+    }
 }
 
 /// The counts of a backend, while it is used.
