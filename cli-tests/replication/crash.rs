@@ -114,7 +114,7 @@ fn clone_at_every_crash_point() {
             let text = place.run("three", &["sql", "--volume", id, "SELECT x FROM t"]);
             assert_eq!(text, "1\n", "at {at}");
         }
-        let is_tagged = place.run("three", &["volume", "tags"]) != "";
+        let is_tagged = !place.run("three", &["volume", "tags"]).is_empty();
         if !is_tagged {
             place.run("three", &["volume", "clone", "origin", "v"]);
         }

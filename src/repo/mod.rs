@@ -5,6 +5,7 @@
 //! the next: segments, pack, index tail, index (as `index.pending` if a ref moves), ref.
 
 pub mod add;
+pub mod autosync;
 pub mod branch;
 pub mod capture;
 pub mod changes;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Repository;
+use super::autosync::Autosync;
 use super::unmaterialized::Unmaterialized;
 use crate::model::{FileKind, PAGE_SIZE, PageIdx, PageSource, RepoPath, Snapshot, SourceError, VolumeId};
 use crate::sqlite::sql::volumes::{DirtyPages, VolumeFile, Volumes};
@@ -16,12 +17,13 @@ const RUN: usize = 64;
 /// The volumes of one repository: those that are no files, by id or tag, and tracked files that are not materialized, by path.
 pub struct StoreVolumes {
     repo: Arc<Repository>,
+    autosync: Arc<Autosync>,
 }
 
 impl StoreVolumes {
-    /// Serves the volumes of a repository.
-    pub fn new(repo: Arc<Repository>) -> Self {
-        Self { repo }
+    /// Serves the volumes of a repository, and says to `autosync` what is written.
+    pub fn new(repo: Arc<Repository>, autosync: Arc<Autosync>) -> Self {
+        Self { repo, autosync }
     }
 }
 
@@ -43,7 +45,8 @@ impl Volumes for StoreVolumes {
             }
             None => (store.find_volume(name)?.id, None),
         };
-        Ok(Box::new(StoreVolume { store, id, of, seen: None, lock: None }))
+        let autosync = Arc::clone(&self.autosync);
+        Ok(Box::new(StoreVolume { store, id, of, autosync, seen: None, lock: None }))
     }
 }
 
@@ -86,6 +89,8 @@ struct StoreVolume {
     id: VolumeId,
     /// The file that it is the content of.
     of: Option<(Arc<Repository>, RepoPath)>,
+    /// Is told what is written to other volumes.
+    autosync: Arc<Autosync>,
     /// The state that the connection sees.
     seen: Option<(Snapshot, Arc<OpenSnapshot>)>,
     /// Held while a transaction writes.
@@ -149,7 +154,11 @@ impl VolumeFile for StoreVolume {
         }
         let written = match &self.of {
             Some((repo, path)) => repo.write_unmaterialized(path, seen, byte_len, runs)?,
-            None => self.store.write_volume(seen, FileKind::Sqlite, byte_len, runs)?,
+            None => {
+                let written = self.store.write_volume(seen, FileKind::Sqlite, byte_len, runs)?;
+                self.autosync.note(self.id);
+                written
+            }
         };
         self.see(written)
     }

@@ -31,6 +31,7 @@ use crate::store::remote::Traffic;
 use long::Long;
 use mode::Form;
 use place::Place;
+pub use report::unsynced;
 use writer::Writer;
 
 /// Files that read each other end here.
@@ -157,8 +158,11 @@ impl<'c> Shell<'c> {
         if let Some(mut redirect) = self.redirect.take() {
             redirect.file.flush()?;
         }
-        let Self { ctx, session, failed, .. } = self;
+        let Self { ctx, session, failed, place, .. } = self;
         report::unrecorded(ctx, session.close());
+        if let Some(autosync) = &place.autosync {
+            report::unsynced(ctx, &autosync.finish(matches!(flow, Err(Stop::Interrupted))));
+        }
         match flow {
             Ok(()) | Err(Stop::Failed) if failed => Ok(exit::NO),
             Ok(()) => Ok(exit::DONE),

@@ -15,6 +15,7 @@ use crate::cli::suggest;
 use crate::model::RepoPath;
 use crate::repo::RepoError;
 use crate::repo::Repository;
+use crate::repo::autosync::Autosync;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::recording::SessionRecorder;
@@ -47,6 +48,8 @@ pub struct Place {
     create: bool,
     busy: Duration,
     _serving: Option<Serving>,
+    /// Pushes volumes that are written to, if the configuration wants that.
+    pub autosync: Option<Arc<Autosync>>,
     _volumes: Option<volumes::Serving>,
     /// What is here of a remote that is looked at; removed with the place.
     _glance: Option<TempDir>,
@@ -93,7 +96,10 @@ impl Place {
             let revisions = RepositoryRevisions::new(Arc::clone(repo), &cwd);
             serve(repo.top(), Arc::new(revisions))
         });
-        let volumes = repo.as_ref().map(|repo| volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(repo)))));
+        let autosync = repo.as_ref().map(|repo| repo.autosync()).transpose()?.map(Arc::new);
+        let volumes = repo.as_ref().zip(autosync.as_ref()).map(|(repo, autosync)| {
+            volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(repo), Arc::clone(autosync))))
+        });
         let pager = repo.as_ref().and_then(|r| r.config().get("core.pager").map(|e| e.value.clone()));
         let mut place = Self {
             repo,
@@ -109,6 +115,7 @@ impl Place {
             create: wanted.create,
             busy,
             _serving: serving,
+            autosync,
             _volumes: volumes,
             _glance: glance,
         };

@@ -6,11 +6,22 @@ use super::{Origin, Shell};
 use crate::cli::context::Context;
 use crate::cli::error::{self, Failure, exit};
 use crate::cli::{messages, style};
+use crate::repo::autosync::Unsynced;
 use crate::sqlite::sql::SqlError;
 use crate::sqlite::sql::recording::Failed;
 
 /// The widest part of a line that is shown.
 const SHOWN: usize = 78;
+
+/// Says which volumes were not pushed in the background, and why.
+pub fn unsynced(ctx: &Context, volumes: &[Unsynced]) {
+    for Unsynced { name, why, .. } in volumes {
+        ctx.say.warning(format_args!("'{name}' was not pushed: {why}"));
+        ctx.say.hint(format_args!(
+            "everything is in the volume: 'graft volume push {name}' pushes it, 'graft volume status {name}' says how the two stand"
+        ));
+    }
+}
 
 /// Tells the user whose transactions were not stored; they are in the file all the same.
 pub fn unrecorded(ctx: &Context, failed: Vec<Failed>) {

@@ -14,6 +14,7 @@ mod upkeep;
 
 pub use clone::{CloneOptions, Cloned, folder_for};
 pub use fetch::{FetchOptions, Fetched, RefFetch, Tags};
+pub(in crate::repo) use named::named_remote;
 pub use named::{NamedRemote, RemoteRefs};
 pub use pull::{PullOptions, Pulled};
 pub use push::{Lease, PushOptions, Pushed, RefPush, Rejection};

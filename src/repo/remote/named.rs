@@ -68,7 +68,7 @@ fn url_text(config: &Config, name: &str) -> Result<String> {
 }
 
 /// Returns a remote by name, or the one that a URL or path, as seen from `top`, stands for.
-pub(super) fn named_remote(config: &Config, top: &Path, text: &str) -> Result<NamedRemote> {
+pub(in crate::repo) fn named_remote(config: &Config, top: &Path, text: &str) -> Result<NamedRemote> {
     if !config.subsections("remote").contains(&text) {
         let is_place = text.contains([':', '/']) || text == "." || text == ".." || top.join(text).is_dir();
         if !is_place {

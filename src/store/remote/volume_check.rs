@@ -123,7 +123,10 @@ impl Remote {
                 true => Ok(self.verify_small(entry, watch)),
                 false => Ok(Ok(())),
             },
-            |_, outcome| Ok::<_, RemoteError>(report.findings.extend(outcome.err().map(found).transpose()?)),
+            |_, outcome| {
+                report.findings.extend(outcome.err().map(found).transpose()?);
+                Ok::<_, RemoteError>(())
+            },
         )?;
         let large: Vec<&VolumeEntry> = entries.iter().filter(|entry| entry.len > IN_MEMORY).collect();
         if !large.is_empty() {

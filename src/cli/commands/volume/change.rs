@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::size::count;
+use crate::cli::sql;
 use crate::model::{FileKind, PAGE_SIZE, PageIdx};
 use crate::repo::Repository;
 use crate::store::page_run;
@@ -82,6 +83,11 @@ pub fn write_pages(repo: &Repository, args: &WritePages, ctx: &mut Context) -> O
     let byte_len = if args.truncate { end } else { end.max(state.byte_len) };
     let written = repo.store().write_volume(&state, kind, byte_len, page_run(first, bytes))?;
     let head = written.head().filter(|head| state.head() != Some(*head));
+    if head.is_some() {
+        let autosync = repo.autosync()?;
+        autosync.note(written.volume);
+        sql::unsynced(ctx, &autosync.finish(false));
+    }
     if ctx.out.json {
         #[derive(Serialize)]
         struct Answer {
