@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Place;
 use crate::env::TestEnvironment;
 use crate::servers;
+use crate::tree::copy_tree;
 
 /// A command that is killed again and again, ever later or sooner, so that it happens in its middle on fast and slow machines.
 struct Victim<'a> {
@@ -92,4 +93,56 @@ fn transfers_on_moto() {
 #[ignore = "takes minutes"]
 fn many_transfers_on_a_folder() {
     rounds(&Place::new(), 150);
+}
+
+/// Kills so many hydrations, writes to a database that is not materialized, and materializations each.
+fn lazy_rounds(rounds: u32) {
+    let place = super::lazy::large();
+    place.env.graft_in(&place.env.outside(), ["clone", "-q", "--lazy", &place.url, "two"]).ok();
+    let (two, kept) = (place.dir("two"), place.dir("kept"));
+    copy_tree(&two, &kept);
+    let count = || place.run("two", &["sql", "--db", "big.db", "SELECT count(*) FROM noise"]).trim().to_owned();
+    let more = "INSERT INTO noise SELECT NULL, randomblob(1000) FROM noise LIMIT 3000";
+    let mut hydrate = Victim::new(&place, &["hydrate", "-q"]);
+    let insert = ["sql", "--db", "big.db", more];
+    let mut write = Victim::new(&place, &insert);
+    let mut materialize = Victim::new(&place, &["materialize", "-q", "big.db"]);
+    for round in 0..rounds {
+        let part = f64::from(round * 3 % rounds + 1) / f64::from(rounds);
+        copy_tree(&kept, &two);
+        hydrate.run("two", part);
+        place.run("two", &["fsck"]);
+
+        copy_tree(&kept, &two);
+        let done = write.run("two", part);
+        let (seen, short) = (count(), place.run("two", &["status", "--porcelain"]));
+        let is_new = (seen.as_str(), short.as_str()) == ("7000", " M big.db\n");
+        assert!(is_new || !done && (seen.as_str(), short.as_str()) == ("4000", ""), "round {round}: {seen} {short}");
+        place.run("two", &["fsck"]);
+
+        let done = materialize.run("two", part);
+        assert_eq!((count(), place.run("two", &["status", "--porcelain"])), (seen, short), "round {round}");
+        assert!(two.join("big.db").exists() || !done, "round {round}");
+        place.run("two", &["materialize"]);
+        place.run("two", &["fsck"]);
+    }
+    // What is left of an interrupted hydration is used.
+    place.run("two", &["hydrate"]);
+    std::fs::remove_dir_all(place.dir("hub")).expect("remove");
+    place.run("two", &["restore", "-f", "."]);
+    place.assert_sound("two");
+    place.assert_equal("one", "two");
+    let kills = [hydrate.kills, write.kills, materialize.kills];
+    assert!(kills.iter().all(|n| *n > 0), "too late each time: {kills:?} of {rounds}");
+}
+
+#[test]
+fn hydrations_and_lazy_writes() {
+    lazy_rounds(6);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn many_hydrations_and_lazy_writes() {
+    lazy_rounds(100);
 }

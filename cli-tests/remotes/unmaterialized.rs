@@ -187,6 +187,10 @@ fn offline_it_says_what_is_missing_and_loses_nothing() {
     place.query("two", "DELETE FROM noise WHERE i = 17");
     let away = place.dir("away");
     std::fs::rename(place.dir("hub"), &away).expect("move");
+    std::fs::write(place.dir("two").join("changes.sql"), "-- graft changes").expect("write");
+    let failed = place.env.graft_in(&place.dir("two"), ["apply", "changes.sql", "big.db"]);
+    assert!(failed.stderr().contains("graft materialize big.db"), "{failed}");
+    std::fs::remove_file(place.dir("two").join("changes.sql")).expect("remove");
     let failed = place.env.graft_in(&place.dir("two"), ["sql", "--db", "big.db", "DELETE FROM noise"]);
     failed.expect(1);
     let text = failed.stderr();
@@ -212,6 +216,12 @@ fn it_becomes_a_file_when_asked() {
     assert_eq!(place.run("two", &["hydrate", "-n", "--json", "--", "app.db"]).matches("\"segments\":0").count(), 1);
     let only = place.env.graft_in(&place.dir("two"), ["hydrate", "-n", "--json", "HEAD~1", "--", "big.db"]).json();
     assert_eq!(only["segments"], 1);
+    let before = missing(&place, "two");
+    let audit = || place.env.graft_in(&place.dir("two"), ["volume", "audit", "big.db", "--json"]).json();
+    let (part, number) = (audit(), |value: &serde_json::Value| value.as_u64().expect("a number"));
+    assert!(part["checksum"].is_null() && number(&part["pages"]) > 4000, "{part}");
+    assert!((20..400).contains(&number(&part["cached"])), "{part}");
+    assert_eq!(missing(&place, "two"), before, "nothing was fetched to find out");
     place.env.graft_in(&place.dir("two"), ["materialize", "none.db"]).refused(&["none.db", "did not match"]);
     place.run("two", &["materialize", "big.db"]);
     assert_eq!(missing(&place, "two"), 0, "what it needs was brought");
@@ -222,6 +232,8 @@ fn it_becomes_a_file_when_asked() {
     assert_eq!(place.query("two", "SELECT min(i) FROM noise"), "13\n", "SQL is on the file");
     place.run("two", &["materialize"]);
     place.run("two", &["commit", "-qam", "as a file"]);
+    let whole = audit();
+    assert_eq!((&whole["cached"], whole["checksum"].is_string()), (&whole["pages"], true), "{whole}");
     place.assert_sound("two");
     assert!(place.run("two", &["volume", "list"]).lines().count() == 2, "no head is left over");
     place.run("two", &["push"]);

@@ -258,6 +258,14 @@ impl Container {
         }
     }
 
+    /// Tells whether bytes can be read without a remote.
+    pub fn is_here(&self, section: Section) -> bool {
+        match &self.bytes {
+            Bytes::Lazy(pieces) => pieces.file.is_here(section),
+            _ => true,
+        }
+    }
+
     /// Says that the file is not what it should be.
     pub fn damaged(&self, what: &str) -> StoreError {
         StoreError::damaged(&self.path, what)

@@ -144,6 +144,12 @@ impl LazyFile {
         Ok(())
     }
 
+    /// Tells whether bytes are here.
+    pub fn is_here(&self, section: Section) -> bool {
+        let end = section.offset() + section.len();
+        self.missing(section.offset() / BLOCK..end.div_ceil(BLOCK)).is_empty()
+    }
+
     /// Returns the runs of blocks that are not here.
     pub fn missing(&self, blocks: Range<u64>) -> Vec<Range<u64>> {
         let have = hold(&self.have);

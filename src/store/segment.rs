@@ -216,6 +216,12 @@ impl Segment {
         (frame, self.frames[frame].first_rank)
     }
 
+    /// Tells whether the page of a rank can be read without a remote.
+    pub fn is_rank_here(&self, rank: u32) -> bool {
+        let place = self.frames[self.frame_of(rank).0];
+        self.container.is_here(Section(place.offset, u64::from(place.len)))
+    }
+
     /// Reads and decompresses a frame: 1 to 16 pages, not yet verified.
     pub fn frame(&self, number: usize) -> Result<Vec<u8>> {
         let place = self.frames[number];

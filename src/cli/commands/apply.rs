@@ -14,6 +14,7 @@ use crate::cli::json;
 use crate::cli::render::size::count;
 use crate::model::RepoPath;
 use crate::repo::RepoError;
+use crate::repo::pathspec::repo_path;
 use crate::sqlite::apply::{Applied, ApplyError, ApplyOptions, Conflict, apply_changeset, apply_script};
 use crate::sqlite::attach::Busy;
 use crate::sqlite::holders::LockHolders;
@@ -79,6 +80,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let busy = Busy { timeout: settings.busy_timeout, on_wait: &on_wait };
     let options = ApplyOptions { busy, check: args.check };
     let path = ctx.resolve(&database);
+    deny_unmaterialized(&path, &database, ctx)?;
     let done = match script(&bytes) {
         Some(script) => apply_script(&path, script, &options),
         None => apply_changeset(&path, &bytes, &options),
@@ -150,11 +152,25 @@ fn named(script: &str, ctx: &Context) -> Result<PathBuf, Failure> {
     let name = script[MAGIC.len()..].lines().next().unwrap_or_default();
     let repo = ctx.repository()?;
     let path = RepoPath::new(name).map(|p| p.under(repo.top())).unwrap_or_default();
-    if !path.exists() {
+    if !path.exists() && deny_unmaterialized(&path, Path::new(name), ctx).is_ok() {
         return Err(Failure::new(format!("the changes are for '{name}', which is not there"))
             .help("name the database to change: 'graft apply <file> <database>'"));
     }
     Ok(path)
+}
+
+/// Refuses a database of a lazy clone that is no file.
+fn deny_unmaterialized(path: &Path, shown: &Path, ctx: &Context) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    let Ok(repo) = ctx.repository() else { return Ok(()) };
+    let Ok(inside) = repo_path(repo.top(), &ctx.cwd, path) else { return Ok(()) };
+    match repo.unmaterialized(&inside)? {
+        Some(_) => Err(Failure::new(format!("'{}' is not materialized", shown.display()))
+            .help(format!("'graft materialize {}' writes the file", shown.display()))),
+        None => Ok(()),
+    }
 }
 
 fn explained(error: ApplyError, file: &Path) -> Failure {

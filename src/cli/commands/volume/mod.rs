@@ -1,5 +1,6 @@
 //! `graft volume`: the storage layer by itself, for scripts and for use without SQLite.
 
+pub mod audit;
 mod change;
 mod look;
 mod sync;
@@ -88,6 +89,8 @@ pub enum VolumeCommand {
     },
     /// Read and verify every page, and print the BLAKE3 hash of the bytes
     Checksum(Volume),
+    /// Say how many of its pages are here; if all are, verify them. Fetches nothing
+    Audit(Volume),
     /// Send what changed since the last push or pull to a remote, as one storage commit
     ///
     /// Refused if somebody else has pushed in the meantime.
@@ -168,6 +171,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         VolumeCommand::Fork { from, tag } => change::fork(&repo, &from, tag.as_deref(), ctx),
         VolumeCommand::Rm { volume } => change::remove(&repo, &volume, ctx),
         VolumeCommand::Checksum(volume) => look::checksum(&repo, &volume, ctx),
+        VolumeCommand::Audit(volume) => audit::run(&repo, &volume, ctx),
         VolumeCommand::Push(args) => sync::push(&repo, &args, ctx),
         VolumeCommand::Pull(args) => sync::pull(&repo, &args, ctx),
         VolumeCommand::Fetch(args) => sync::fetch(&repo, &args, ctx),

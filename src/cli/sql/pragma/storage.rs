@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::text::{Shown, shown};
 use super::{Answer, GraftPragmas, Refusal};
-use crate::cli::commands::volume::{self, Found};
+use crate::cli::commands::volume::{self, Found, audit};
 use crate::model::{Lsn, PageIdx, PageSet, PageSource, Snapshot};
 use crate::repo::refs::Head;
 use crate::sqlite::sql::pages;
@@ -172,14 +172,13 @@ impl GraftPragmas {
         })
     }
 
-    /// Reads and verifies every page.
+    /// Counts the pages that are here, and reads and verifies them if all are.
     pub(super) fn audit(&self) -> Answer {
         let (_, s) = self.state()?;
-        let (pages, bytes) = (s.page_count, s.byte_len);
         let found = Found { snapshot: s, path: None };
-        let hash = volume::hash_of(&found, &self.repo)
+        let audit::Audit { here, checksum } = audit::audit(&found, &self.repo)
             .map_err(|e| Refusal(crate::cli::error::plain(&e).trim_end().replace('\n', "; "), None))?;
-        Ok(shown! { "pages": pages, "cached": pages, "bytes": bytes, "checksum": hash })
+        Ok(shown! { "pages": here.pages, "cached": here.cached, "bytes": here.bytes, "checksum": checksum })
     }
 
     pub(super) fn header(&self) -> Answer {
