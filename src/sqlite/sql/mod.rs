@@ -215,7 +215,8 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
     conn.busy_timeout(busy)?;
     // The build turns it on; SQLite does not.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-    conn.set_prepared_statement_cache_capacity(0);
+    // For statements of Graft's own; those of the user are prepared one by one.
+    conn.set_prepared_statement_cache_capacity(16);
     if !matches!(target, Target::Memory) {
         // Opening is lazy: this finds out whether the file is a database at all.
         conn.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).or_else(|e| match e {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::recording::TakePages;
+use super::recording::{TakePages, one};
 use crate::model::page::ZERO_PAGE;
 use crate::model::{PAGE_SIZE, PageBuf, PageIdx, PageSet, SourceError};
 use crate::sqlite::capture::{CHUNK_LEN, byte_len};
@@ -29,7 +29,7 @@ impl<'c> Reader<'c> {
     /// Reads a database of a connection, from the file or through its log.
     pub fn new(conn: &'c Connection, schema: &'c CStr, has_log: bool) -> Result<Self, SourceError> {
         let name = quoted(&schema.to_string_lossy());
-        let number = |what: &str| conn.query_row(&format!("PRAGMA {name}.{what}"), [], |row| row.get::<_, i64>(0));
+        let number = |what: &str| one(conn, &format!("PRAGMA {name}.{what}"));
         let (size, count) = (u64::try_from(number("page_size")?)?, u64::try_from(number("page_count")?)?);
         Ok(Self { conn, schema, has_log, page_size: size, database_len: size * count })
     }
@@ -76,7 +76,7 @@ impl<'c> Reader<'c> {
             return Ok(());
         }
         let schema = self.schema.to_str()?;
-        let mut statement = self.conn.prepare("SELECT data FROM sqlite_dbpage(?1) WHERE pgno = ?2")?;
+        let mut statement = self.conn.prepare_cached("SELECT data FROM sqlite_dbpage(?1) WHERE pgno = ?2")?;
         let mut done = 0;
         while done < len {
             let at = offset + done as u64;

@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -25,6 +25,10 @@ use crate::sqlite::vfs_shim::{self, Written};
 
 /// Files of up to this many bytes are looked at as a whole again, after somebody else has written to them.
 const LOOK_AGAIN: u64 = 16 << 20;
+
+/// A state seen this recently is not asked for again before a statement: the look after it tells as well, only that what others did
+/// meanwhile and the statement itself then are one change.
+const RECENT: Duration = Duration::from_millis(10);
 
 /// Keeps states of files.
 pub trait Recorder {
@@ -96,6 +100,8 @@ struct Followed {
     written: Arc<Written>,
     recording: Option<Box<dyn Recording>>,
     known: Option<Known>,
+    /// When that was last seen.
+    seen: Option<Instant>,
     /// The whole file has been looked at.
     looked: bool,
 }
@@ -179,6 +185,15 @@ fn begins(statement: &str) -> bool {
     word.eq_ignore_ascii_case("begin") || word.eq_ignore_ascii_case("savepoint")
 }
 
+/// Asks for a number by a statement that will be needed again.
+pub(super) fn one(conn: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.raw_execute().map(drop)
+}
+
 /// The databases of a connection whose writes are noted.
 fn databases(conn: &Connection) -> Vec<(CString, Arc<Written>)> {
     let names = (0..).map_while(|n| conn.db_name(n).ok()).filter_map(|name| CString::new(name).ok());
@@ -214,7 +229,7 @@ impl Transactions {
                         None
                     }
                 };
-                files.push(Followed { schema, file, written, recording, known: None, looked: false });
+                files.push(Followed { schema, file, written, recording, known: None, seen: None, looked: false });
                 files.len() - 1
             });
             let followed = &mut files[place];
@@ -254,7 +269,9 @@ impl Transactions {
             if !followed.is_ahead() || followed.known.is_none() {
                 return Ok(());
             }
-            if let Some(recording) = &followed.recording {
+            if let Some(recording) = &mut followed.recording {
+                // Takes a part of the time that settling needs.
+                recording.flush()?;
                 recording.settle();
             }
             followed.reading(conn, |followed, data_version| {
@@ -290,19 +307,17 @@ impl Followed {
         work: impl FnOnce(&mut Self, i64) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
         let schema = self.quoted();
-        if conn.execute_batch("BEGIN").is_err() {
+        if run(conn, "BEGIN").is_err() {
             return Ok(());
         }
-        let begun = conn
-            .query_row(&format!("SELECT 1 FROM {schema}.sqlite_schema LIMIT 1"), [], |_| Ok(()))
-            .or_else(|e| if e == rusqlite::Error::QueryReturnedNoRows { Ok(()) } else { Err(e) })
-            .and_then(|()| conn.query_row(&format!("PRAGMA {schema}.data_version"), [], |row| row.get::<_, i64>(0)));
+        // Begins to read, and says which state that is.
+        let begun = one(conn, &format!("PRAGMA {schema}.data_version"));
         let done = match begun {
             Ok(version) => work(self, version),
             Err(_) => Ok(()),
         };
         // Nothing was written, so there is nothing that could fail.
-        let _ = conn.execute_batch("COMMIT");
+        let _ = run(conn, "COMMIT");
         done
     }
 
@@ -315,8 +330,12 @@ impl Followed {
     }
 
     fn find_state(&mut self, conn: &Connection) -> Result<(), SourceError> {
+        if self.known.is_some() && self.seen.is_some_and(|seen| seen.elapsed() < RECENT) {
+            return Ok(());
+        }
         self.reading(conn, |followed, data_version| {
             if followed.known.as_ref().is_some_and(|k| k.data_version == data_version) {
+                followed.seen = Some(Instant::now());
                 return Ok(());
             }
             followed.known = None;
@@ -380,7 +399,7 @@ impl Followed {
                 known = Known { page_count, doubtful: PageSet::new(), ..known };
             }
             *known.page1 = page1;
-            followed.known = Some(known);
+            (followed.known, followed.seen) = (Some(known), Some(Instant::now()));
             Ok(())
         })
     }
