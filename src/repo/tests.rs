@@ -3,6 +3,7 @@
 mod branches;
 mod partial_commits;
 mod recording;
+mod scripts;
 
 use std::fs;
 use std::path::PathBuf;

@@ -36,7 +36,7 @@ fn run(session: &Session, mut text: &str) -> Result<(), RunError> {
     Ok(())
 }
 
-fn open(path: &Path, repo: Option<&Arc<Repository>>) -> Session {
+pub(super) fn open(path: &Path, repo: Option<&Arc<Repository>>) -> Session {
     let mut session = Session::open(Target::File { path, read_only: false, create: true }, TIMEOUT).unwrap();
     if let Some(repo) = repo {
         session.record(Box::new(SessionRecorder::new(repo)));
@@ -45,7 +45,7 @@ fn open(path: &Path, repo: Option<&Arc<Repository>>) -> Session {
 }
 
 /// The bytes that a scan sees.
-fn bytes(path: &Path) -> Vec<u8> {
+pub(super) fn bytes(path: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     let scanned = scan(path, &ScanOptions { busy_timeout: TIMEOUT, on_wait: &|_| {} }, &mut |chunk| {
         if let ScanChunk::Pages { bytes, .. } = chunk {
@@ -59,7 +59,7 @@ fn bytes(path: &Path) -> Vec<u8> {
 }
 
 /// Tells whether two states differ in nothing but volatile fields.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     let page1 = |bytes: &[u8]| {
         let mut page = [0; PAGE_SIZE];
         let len = bytes.len().min(PAGE_SIZE);
@@ -70,7 +70,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// The states of all storage commits of a file, oldest first.
-fn stored(repo: &Repository, path: &str) -> Vec<Vec<u8>> {
+pub(super) fn stored(repo: &Repository, path: &str) -> Vec<Vec<u8>> {
     let entry = repo.index().unwrap().get(&RepoPath::new(path).unwrap()).unwrap().clone();
     let log = repo.store().storage_log().unwrap();
     let mut all: Vec<_> = log.of_volume(entry.volume).iter().map(|c| (c.commit.log, c.commit.lsn)).collect();
