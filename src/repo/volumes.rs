@@ -92,7 +92,7 @@ struct StoreVolume {
     /// Is told what is written to other volumes.
     autosync: Arc<Autosync>,
     /// The state that the connection sees.
-    seen: Option<(Snapshot, Arc<OpenSnapshot>)>,
+    seen: Option<(Snapshot, Arc<Released>)>,
     /// Held while a transaction writes.
     lock: Option<FileLock>,
 }
@@ -109,11 +109,14 @@ impl StoreVolume {
     fn see(&mut self, snapshot: Snapshot) -> Result<Arc<dyn PageSource>, SourceError> {
         let open = match &self.seen {
             Some((seen, open)) if *seen == snapshot => Arc::clone(open),
-            _ => Arc::new(self.store.open_snapshot(snapshot.clone())?),
+            _ => {
+                let open = Arc::new(self.store.open_snapshot(snapshot.clone())?);
+                self.store.release();
+                Arc::new(Released::new(open, self.store.clone()))
+            }
         };
-        self.store.release();
         self.seen = Some((snapshot, Arc::clone(&open)));
-        Ok(Arc::new(Released::new(open, self.store.clone())))
+        Ok(open)
     }
 }
 

@@ -48,7 +48,12 @@ struct Database {
     least: u64,
     lock: c_int,
     read_only: bool,
+    /// Somebody else has moved the volume since this connection read its first page.
+    is_moved: bool,
 }
+
+/// Where SQLite looks, and for how many bytes, to learn whether the pages it keeps still hold: the change counter and what follows.
+const VERSION: (u64, usize) = (24, 16);
 
 impl Database {
     fn begin(&mut self, seen: Arc<dyn PageSource>) {
@@ -72,7 +77,7 @@ impl Database {
         Ok(page)
     }
 
-    fn read(&self, out: &mut [u8], offset: u64) -> Result<bool, SourceError> {
+    fn read(&mut self, out: &mut [u8], offset: u64) -> Result<bool, SourceError> {
         if self.dirty.is_empty()
             && offset.is_multiple_of(PAGE_SIZE as u64)
             && out.len() == PAGE_SIZE
@@ -84,6 +89,12 @@ impl Database {
                 out[range.clone()].copy_from_slice(&self.page(idx)?[within..within + range.len()]);
                 Ok(())
             })?;
+        }
+        match (offset, out.len()) {
+            // Another history may have counted the same, and SQLite would go on with the pages of this one.
+            VERSION if self.is_moved => out.iter_mut().for_each(|byte| *byte = !*byte),
+            (0, 512..) => self.is_moved = false,
+            _ => {}
         }
         Ok(offset + out.len() as u64 <= self.byte_len)
     }
@@ -149,6 +160,7 @@ impl Database {
         }
         if self.lock == ffi::SQLITE_LOCK_NONE {
             let seen = self.file.refresh()?;
+            self.is_moved |= !std::ptr::addr_eq(Arc::as_ptr(&seen), Arc::as_ptr(&self.seen));
             self.begin(seen);
         }
         if wanted >= ffi::SQLITE_LOCK_RESERVED && self.lock < ffi::SQLITE_LOCK_RESERVED {
@@ -233,7 +245,16 @@ pub unsafe fn open(name: &str, file: *mut ffi::sqlite3_file, flags: c_int, out_f
             let byte_len = seen.byte_len();
             let read_only = flags & ffi::SQLITE_OPEN_READONLY != 0;
             let (dirty, lock) = (DirtyPages::new(), ffi::SQLITE_LOCK_NONE);
-            State::Database(Database { file: opened, seen, dirty, byte_len, least: byte_len, lock, read_only })
+            State::Database(Database {
+                file: opened,
+                seen,
+                dirty,
+                byte_len,
+                least: byte_len,
+                lock,
+                read_only,
+                is_moved: false,
+            })
         } else if flags & (ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL) != 0 {
             State::Buffer(Vec::new())
         } else {

@@ -19,7 +19,8 @@ pub trait Volumes: Send + Sync {
 
 /// An open volume. Its state changes only where that is said.
 pub trait VolumeFile: Send {
-    /// Moves to the newest state and returns it. A reader keeps what it got, whatever others commit.
+    /// Moves to the newest state and returns it: the same source as before if nobody has written. A reader keeps what it got, whatever
+    /// others commit.
     fn refresh(&mut self) -> Result<Arc<dyn PageSource>, SourceError>;
 
     /// Keeps all other writers out; `false` if one is at work, or has committed since the last refresh.
