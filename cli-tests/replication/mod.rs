@@ -245,6 +245,34 @@ fn damage_on_the_remote_is_named_and_nothing_half_is_left() {
     assert_eq!(place.run("four", &["volume", "list"]), "");
 }
 
+#[test]
+fn a_damaged_record_of_the_remote_is_named_and_costs_no_row() {
+    let place = Place::with_volume("one");
+    let files = super::remotes::files(&place.dir("one").join(".graft/volumes"));
+    let record = files.iter().find(|f| f.extension().is_some_and(|e| e == "remote")).expect("a record");
+    let whole = std::fs::read(record).expect("read");
+    for at in [3, whole.len() / 2, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(record, flipped).expect("write");
+        let name = record.file_name().expect("a name").to_str().expect("UTF-8");
+        for command in ["push", "pull", "fetch", "status", "hydrate"] {
+            place.graft("one", &["volume", command, "v"]).fails(&[name, "damaged"]);
+        }
+        let found = place.graft("one", &["fsck"]);
+        found.expect(1);
+        assert!(found.stdout().contains(name), "{found}");
+        assert_eq!(place.sql("one", "SELECT count(*) FROM t"), "16000\n");
+    }
+    // What it knew is on the remote as well.
+    place.run("one", &["volume", "fork", "v", "--tag", "mine"]);
+    place.run("one", &["volume", "rm", "v"]);
+    place.run("one", &["volume", "clone", "origin", "v"]);
+    let mine = place.run("one", &["volume", "checksum", "mine"]);
+    assert_eq!(place.checksum("one"), mine);
+    place.run("one", &["fsck"]);
+}
+
 /// SQLite keeps pages while a counter in the file stays the same; two histories may have counted the same.
 #[test]
 fn an_open_session_sees_what_was_pulled() {

@@ -263,6 +263,9 @@ impl Check<'_> {
                     interrupt::check()?;
                     let name = format!("volume {}", volume.id);
                     let used = vec![name.clone()];
+                    if let Err(e) = repo.store().pairing(volume.id) {
+                        self.find(format!("what {name} has to do with its remote"), e, used.clone());
+                    }
                     self.state(name, volume.snapshot, used, connectivity_only, (&mut done, &mut commits))?;
                 }
             }
