@@ -142,7 +142,8 @@ impl Shell<'_> {
         };
         let mut text = String::new();
         for db in databases {
-            let file = if db.file.is_empty() { "\"\"" } else { &db.file };
+            let name = db.file.strip_prefix("graft-volume:").map(|name| name.strip_prefix("path:").unwrap_or(name));
+            let file = name.unwrap_or(if db.file.is_empty() { "\"\"" } else { &db.file });
             let rev = db.rev.map_or(String::new(), |rev| format!(" at {rev}"));
             text += &format!("{}: {file}{rev} {}\n", db.name, if db.read_only { "r/o" } else { "r/w" });
         }

@@ -22,14 +22,20 @@ impl Repository {
             single_branch: true,
             lazy: true,
         };
-        let (rev, error) = match (Self::clone_from(&options, settings), rev) {
-            (Err(error @ RepoError::Sync(SyncError::NoBranch { .. })), Some(rev)) => (rev, error),
+        let rev = match (Self::clone_from(&options, settings), rev) {
+            (Err(RepoError::Sync(SyncError::NoBranch { .. })), Some(rev)) => rev,
             (cloned, _) => return Ok((cloned?, "HEAD".to_owned())),
         };
         let all = CloneOptions { branch: None, depth: None, single_branch: false, ..options };
         let cloned = Self::clone_from(&all, settings)?;
-        let known = |rev: &str| cloned.repo.resolver(cloned.repo.top()).object(rev).is_ok();
-        let found = [rev.to_owned(), format!("origin/{rev}")].into_iter().find(|rev| known(rev));
-        found.map(|found| (cloned, found)).ok_or(error)
+        let find = |rev: &str| cloned.repo.resolver(cloned.repo.top()).object(rev);
+        // Of the branches, only the one of the remote's HEAD is a branch here, too.
+        let tracked = format!("origin/{rev}");
+        let found = match find(rev) {
+            Ok(_) => rev.to_owned(),
+            Err(_) if find(&tracked).is_ok() => tracked,
+            Err(error) => return Err(error.into()),
+        };
+        Ok((cloned, found))
     }
 }
