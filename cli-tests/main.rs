@@ -13,6 +13,8 @@ mod byte_exact;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
+#[cfg(debug_assertions)]
+mod crash_points;
 mod cut_short;
 mod damage;
 mod database;

@@ -1,31 +1,9 @@
 //! A crash at any write, fsync or rename of a push, fetch or clone: the remote and both repositories are sound, nothing is
 //! seen in part, and doing it again completes it.
 
-use std::path::Path;
-
 use super::Place;
+use crate::crash_points::walk;
 use crate::tree::copy_tree;
-
-/// Exit code of a process that aborted, as [`crate::env::Outcome::code`] gives it.
-const ABORTED: i32 = 1006;
-
-/// Aborts `args` in `dir` at each of its crash points in turn; `back` restores what was before, `judge` looks at what is left.
-pub fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
-    back();
-    let count_file = place.env.outside().join("count");
-    let mut counted = place.env.command_in(dir, args);
-    counted.env("GRAFT_CRASH_COUNT", &count_file);
-    place.env.run(counted).ok();
-    let count: u64 = std::fs::read_to_string(&count_file).expect("a count").trim().parse().expect("a number");
-    assert!(count > 3, "{args:?} has {count} crash points");
-    for at in 1..=count {
-        back();
-        let mut command = place.env.command_in(dir, args);
-        command.env("GRAFT_CRASH_AT", at.to_string());
-        place.env.run(command).expect_when(ABORTED, &format!("at crash point {at} of {count}"));
-        judge(at);
-    }
-}
 
 #[test]
 fn push_at_every_crash_point() {
@@ -41,7 +19,7 @@ fn push_at_every_crash_point() {
         copy_tree(&kept.join("one"), &one);
     };
     let (old, new) = (place.run("one", &["rev-parse", "HEAD~2"]), place.run("one", &["rev-parse", "HEAD"]));
-    walk(&place, &one, &["push"], &back, &|at| {
+    walk(&place.env, &one, &["push"], &back, &|at| {
         let listed = place.run("one", &["ls-remote", "--heads"]);
         let seen = listed.split('\t').next().expect("an id").to_owned() + "\n";
         assert!(seen == old || seen == new, "at {at}: {listed}");
@@ -67,7 +45,7 @@ fn fetch_at_every_crash_point() {
     let kept = place.env.outside().join("kept");
     copy_tree(&two, &kept);
     let (old, new) = (place.run("two", &["rev-parse", "HEAD"]), place.run("one", &["rev-parse", "HEAD"]));
-    walk(&place, &two, &["fetch"], &|| copy_tree(&kept, &two), &|at| {
+    walk(&place.env, &two, &["fetch"], &|| copy_tree(&kept, &two), &|at| {
         let seen = place.run("two", &["rev-parse", "origin/main"]);
         assert!(seen == old || seen == new, "at {at}");
         place.run("two", &["fsck"]);
@@ -85,7 +63,7 @@ fn clone_at_some_crash_points() {
     let two = place.dir("two");
     let back = || drop(std::fs::remove_dir_all(&two));
     let url = place.url.clone();
-    walk(&place, &outside, &["clone", &url, "two"], &back, &|at| {
+    walk(&place.env, &outside, &["clone", &url, "two"], &back, &|at| {
         // An abort runs no clean-up; what is left is in nobody's way.
         back();
         if at % 10 == 0 {
@@ -106,7 +84,7 @@ fn history_grows_back_at_every_crash_point() {
     let two = place.dir("two");
     let kept = place.env.outside().join("kept");
     copy_tree(&two, &kept);
-    walk(&place, &two, &["fetch", "--unshallow"], &|| copy_tree(&kept, &two), &|at| {
+    walk(&place.env, &two, &["fetch", "--unshallow"], &|| copy_tree(&kept, &two), &|at| {
         place.run("two", &["fsck"]);
         let count = place.run("two", &["rev-list", "--count", "HEAD"]);
         assert!(count == "2\n" || count == "4\n", "{count} at {at}");
@@ -148,7 +126,7 @@ fn what_is_not_materialized_at_every_crash_point() {
         let old = state();
         place.run("two", args);
         let new = state();
-        walk(&place, &two, args, &back, &|at| {
+        walk(&place.env, &two, args, &back, &|at| {
             let seen = state();
             assert!(seen == old || seen == new, "{args:?} at {at}: {seen:?}, neither {old:?} nor {new:?}");
             if at % 4 == 0 {

@@ -1,30 +1,8 @@
 //! A crash at any write, fsync or rename of a push, pull or clone: the remote and the volume are sound, and doing it again completes it.
 
-use std::path::Path;
-
 use super::Place;
+use crate::crash_points::walk;
 use crate::tree::copy_tree;
-
-/// Exit code of a process that aborted, as [`crate::env::Outcome::code`] gives it.
-const ABORTED: i32 = 1006;
-
-/// Aborts `args` in `dir` at each of its crash points in turn; `back` restores what was before, `judge` looks at what is left.
-fn walk(place: &Place, dir: &Path, args: &[&str], back: &dyn Fn(), judge: &dyn Fn(u64)) {
-    back();
-    let count_file = place.env.outside().join("count");
-    let mut counted = place.env.command_in(dir, args);
-    counted.env("GRAFT_CRASH_COUNT", &count_file);
-    place.env.run(counted).ok();
-    let count: u64 = std::fs::read_to_string(&count_file).expect("a count").trim().parse().expect("a number");
-    assert!(count > 3, "{args:?} has {count} crash points");
-    for at in 1..=count {
-        back();
-        let mut command = place.env.command_in(dir, args);
-        command.env("GRAFT_CRASH_AT", at.to_string());
-        place.env.run(command).expect_when(ABORTED, &format!("at crash point {at} of {count}"));
-        judge(at);
-    }
-}
 
 /// Two repositories with a small volume in common.
 fn small() -> Place {
@@ -51,7 +29,7 @@ fn push_at_every_crash_point() {
     let all = [(&hub, "hub"), (&one, "one"), (&two, "two")];
     all.iter().for_each(|(dir, name)| copy_tree(dir, &kept.join(name)));
     let back = || all.iter().for_each(|(dir, name)| copy_tree(&kept.join(name), dir));
-    walk(&place, &one, &["volume", "push", "v"], &back, &|at| {
+    walk(&place.env, &one, &["volume", "push", "v"], &back, &|at| {
         // Whatever the remote has can be had, and is all or nothing.
         place.run("two", &["volume", "pull", "v"]);
         let seen = rows(&place, "two");
@@ -87,7 +65,7 @@ fn pull_at_every_crash_point() {
     let two = place.dir("two");
     let kept = place.env.outside().join("kept");
     copy_tree(&two, &kept);
-    walk(&place, &two, &["volume", "pull", "v"], &|| copy_tree(&kept, &two), &|at| {
+    walk(&place.env, &two, &["volume", "pull", "v"], &|| copy_tree(&kept, &two), &|at| {
         let seen = rows(&place, "two");
         assert!(seen == "1\n" || seen == "1,2,3\n", "at {at}: {seen}");
         let standing = place.status("two");
@@ -106,7 +84,7 @@ fn clone_at_every_crash_point() {
     let three = place.dir("three");
     let kept = place.env.outside().join("kept");
     copy_tree(&three, &kept);
-    walk(&place, &three, &["volume", "clone", "origin", "v"], &|| copy_tree(&kept, &three), &|at| {
+    walk(&place.env, &three, &["volume", "clone", "origin", "v"], &|| copy_tree(&kept, &three), &|at| {
         // Either it is a volume, whole, or none; only its tag may be missing yet.
         let listed = place.graft("three", &["volume", "list", "--json"]).ndjson();
         for volume in &listed {

@@ -246,6 +246,31 @@ fn damage_on_the_remote_is_named_and_nothing_half_is_left() {
 }
 
 #[test]
+fn pragmas_do_what_the_commands_do() {
+    let place = Place::with_volume("one");
+    place.clone("two");
+    let out = place
+        .sql("two", "UPDATE t SET b = 'two' WHERE i = 1; PRAGMA graft_status; PRAGMA graft_push; PRAGMA graft_status");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(
+        lines[0].starts_with("v: ahead 1") && lines[1].starts_with("Pushed ") && lines[2].starts_with("v: up to date"),
+        "{out}"
+    );
+    let out =
+        place.sql("one", "PRAGMA graft_fetch; PRAGMA graft_pull; SELECT b FROM t WHERE i = 1; PRAGMA graft_hydrate");
+    assert!(out.starts_with("v: behind 1") && out.contains("\ntwo\n"), "{out}");
+    let json = place.sql("one", "PRAGMA graft_status_json");
+    let status: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert!(status["status"] == "up-to-date" && status["synced_lsn"] == 2, "{json}");
+    place.sql("one", "UPDATE t SET b = 'one' WHERE i = 2");
+    place.run("one", &["volume", "push", "v"]);
+    place.sql("two", "UPDATE t SET b = 'two' WHERE i = 2");
+    let refused = place.graft("two", &["sql", "--volume", "v", "PRAGMA graft_push"]);
+    refused.expect(1);
+    assert!(refused.stderr().contains("(fetch first)"), "{refused}");
+}
+
+#[test]
 fn a_damaged_record_of_the_remote_is_named_and_costs_no_row() {
     let place = Place::with_volume("one");
     let files = super::remotes::files(&place.dir("one").join(".graft/volumes"));

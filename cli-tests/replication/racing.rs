@@ -1,11 +1,10 @@
 //! Several processes write to one volume of a remote: every push that was acknowledged is in its log, exactly once.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
 use std::thread;
 
 use super::Place;
-use crate::env::{Outcome, TestEnvironment, wait};
+use crate::env::TestEnvironment;
 use crate::servers::{self, Server};
 
 /// Lets `writers` push `rounds` transactions each; whoever comes second goes to the state of the remote and begins again.
@@ -17,29 +16,23 @@ fn race(place: &Place, writers: usize, rounds: usize) {
     for writer in 0..writers {
         place.clone(&format!("w{writer}"));
     }
-    let graft = |dir: &std::path::Path, args: &[&str]| -> Outcome {
-        let mut command = place.env.command_in(dir, args);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("graft starts");
-        wait(child, args.join(" "))
-    };
     let acknowledged = thread::scope(|scope| {
         let writer = |writer: usize| {
-            let graft = &graft;
             scope.spawn(move || {
-                let dir = place.dir(&format!("w{writer}"));
+                let name = format!("w{writer}");
                 let mut lsns = Vec::new();
                 for round in 0..rounds {
                     loop {
                         // What is written depends on all that was read.
                         let row = format!("INSERT INTO t SELECT {writer}, {round}, count(*) FROM t");
-                        graft(&dir, &["sql", "--volume", "v", &row]).ok();
-                        let pushed = graft(&dir, &["volume", "push", "v", "--json"]);
+                        place.graft(&name, &["sql", "--volume", "v", &row]).ok();
+                        let pushed = place.graft(&name, &["volume", "push", "v", "--json"]);
                         if pushed.code() == 0 {
                             lsns.push(pushed.json()["lsn"].as_u64().expect("something was pushed"));
                             break;
                         }
                         assert_eq!(pushed.code(), 1, "{pushed}");
-                        graft(&dir, &["volume", "pull", "v", "--force"]).ok();
+                        place.graft(&name, &["volume", "pull", "v", "--force"]).ok();
                     }
                 }
                 lsns

@@ -175,7 +175,8 @@ impl Place {
         let mut session = Session::open(target, self.busy).map_err(|e| self.cannot_open(e))?;
         if let Some(repo) = &self.repo {
             let path = self.file.as_ref().and_then(|file| repo_path(repo.top(), &self.cwd, file).ok());
-            session.set_pragmas(Box::new(GraftPragmas::new(repo, &self.cwd, path, self.rev.clone())));
+            let pragmas = GraftPragmas::new(repo, &self.cwd, path, self.rev.clone()).on_volume(self.volume.clone());
+            session.set_pragmas(Box::new(pragmas));
         }
         if let (Target::File { read_only: false, .. }, Some(repo)) = (target, &self.repo) {
             session.record(Box::new(SessionRecorder::new(repo)));

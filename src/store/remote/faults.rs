@@ -65,6 +65,22 @@ pub fn settle(name: &str) -> bool {
     plans().remove(name).is_none_or(|plan| plan.left == 0)
 }
 
+/// Calls `round` with every fault at the first, second, … request until there are no more requests. Returns the number of rounds.
+pub fn each_request(remote: &str, mut round: impl FnMut(Fault, u64) -> bool) -> usize {
+    let mut rounds = 0;
+    for fault in Fault::ALL {
+        for nth in 1.. {
+            let reached = round(fault, nth);
+            settle(remote);
+            rounds += 1;
+            if !reached {
+                break;
+            }
+        }
+    }
+    rounds
+}
+
 /// A remote in memory with faults.
 pub struct Faulty {
     name: String,

@@ -21,7 +21,7 @@ use crate::sqlite::sql::pragma::{PREFIX, Pragmas};
 use crate::sqlite::sql::sqlite_version;
 
 /// All pragmas; each has a twin with `_json` behind its name.
-pub const KNOWN: [&str; 22] = [
+pub const KNOWN: [&str; 26] = [
     "graft_branches",
     "graft_debug_diff_lsn",
     "graft_debug_dump_header",
@@ -36,9 +36,13 @@ pub const KNOWN: [&str; 22] = [
     "graft_debug_volume_status",
     "graft_debug_volume_table_log",
     "graft_export",
+    "graft_fetch",
     "graft_help",
+    "graft_hydrate",
     "graft_info",
     "graft_log",
+    "graft_pull",
+    "graft_push",
     "graft_snapshot",
     "graft_status",
     "graft_switch",
@@ -52,6 +56,7 @@ pub struct GraftPragmas {
     cwd: PathBuf,
     path: Option<RepoPath>,
     rev: Option<String>,
+    volume: Option<String>,
 }
 
 /// Why there is no answer: a sentence, and what may help.
@@ -78,7 +83,20 @@ impl<E: Into<SourceError>> From<E> for Refusal {
 impl GraftPragmas {
     /// Answers for a session of a user who stands in `cwd`, on a file, at a revision if it is not the worktree.
     pub fn new(repo: &Arc<Repository>, cwd: &Path, path: Option<RepoPath>, rev: Option<String>) -> Self {
-        Self { repo: Arc::clone(repo), cwd: cwd.to_owned(), path, rev }
+        Self { repo: Arc::clone(repo), cwd: cwd.to_owned(), path, rev, volume: None }
+    }
+
+    /// The same for a session on a volume that is no file.
+    pub fn on_volume(self, volume: Option<String>) -> Self {
+        Self { volume, ..self }
+    }
+
+    /// Asks the command of a name: that of `volume` in a session on one, else that of the repository.
+    fn remote_command(&self, name: &str, json: bool) -> Answer<Vec<String>> {
+        match &self.volume {
+            Some(volume) => self.command(&["volume", name, volume], json),
+            None => self.command(&[name], json),
+        }
     }
 
     /// Returns the file of the session.
@@ -110,7 +128,11 @@ impl GraftPragmas {
         let needs = |what: &str| Refusal(format!("{name} needs {what}, as in PRAGMA {name} = '…'"), None);
         let optional = |first: &'static str| -> Vec<&str> { std::iter::once(first).chain(argument).collect() };
         let answer = match name {
-            "graft_status" => return self.command(&["status"], json),
+            "graft_status" => return self.remote_command("status", json),
+            "graft_push" => return self.remote_command("push", json),
+            "graft_pull" => return self.remote_command("pull", json),
+            "graft_fetch" => return self.remote_command("fetch", json),
+            "graft_hydrate" => return self.remote_command("hydrate", json),
             "graft_log" => return self.command(&optional("log"), json),
             "graft_branches" => return self.command(&["branch", "--all"], json),
             "graft_tags" => return self.command(&["tag"], json),
@@ -157,7 +179,7 @@ impl GraftPragmas {
             return Ok(out.lines().chain(said.lines()).map(str::to_owned).collect());
         }
         let objects: Vec<&str> = out.lines().collect();
-        let one = args.first().is_some_and(|c| ["status", "switch"].contains(c)) && objects.len() == 1;
+        let one = args.first().is_some_and(|c| ["status", "switch", "volume"].contains(c)) && objects.len() == 1;
         Ok(vec![if one { objects[0].to_owned() } else { format!("[{}]", objects.join(",")) }])
     }
 }

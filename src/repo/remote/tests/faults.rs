@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::RefName;
-use crate::store::remote::faults::{Fault, inject, settle};
+use crate::store::remote::faults::{Fault, each_request, inject, settle};
 
 fn main() -> RefName {
     RefName::branch("main").expect("valid")
@@ -31,22 +31,6 @@ fn commit_bytes(repo: &Repository, bytes: &[u8]) -> ObjectId {
     repo.add(&add).expect("add");
     let message = Some("change".to_owned());
     repo.commit_index(&CommitOptions { message, ..CommitOptions::default() }).expect("commit").id
-}
-
-/// Calls `round` with every fault at the first, second, … request until there are no more requests. Returns the number of rounds.
-fn each_request(remote: &str, mut round: impl FnMut(Fault, u64) -> bool) -> usize {
-    let mut rounds = 0;
-    for fault in Fault::ALL {
-        for nth in 1.. {
-            let reached = round(fault, nth);
-            settle(remote);
-            rounds += 1;
-            if !reached {
-                break;
-            }
-        }
-    }
-    rounds
 }
 
 #[test]

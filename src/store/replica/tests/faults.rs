@@ -2,23 +2,7 @@
 //! same state as without faults.
 
 use super::*;
-use crate::store::remote::faults::{Fault, inject, settle};
-
-/// Calls `round` with every fault at the first, second, … request until there are no more requests. Returns the number of rounds.
-fn each_request(remote: &str, mut round: impl FnMut(Fault, u64) -> bool) -> usize {
-    let mut rounds = 0;
-    for fault in Fault::ALL {
-        for nth in 1.. {
-            let reached = round(fault, nth);
-            settle(remote);
-            rounds += 1;
-            if !reached {
-                break;
-            }
-        }
-    }
-    rounds
-}
+use crate::store::remote::faults::{Fault, each_request, inject, settle};
 
 #[test]
 fn pushes_survive_every_fault_at_every_request() {
