@@ -86,6 +86,7 @@ fn clone_at_every_crash_point() {
     copy_tree(&three, &kept);
     walk(&place.env, &three, &["volume", "clone", "origin", "v"], &|| copy_tree(&kept, &three), &|at| {
         // Either it is a volume, whole, or none; only its tag may be missing yet.
+        place.run("three", &["volume", "status"]);
         let listed = place.graft("three", &["volume", "list", "--json"]).ndjson();
         for volume in &listed {
             let id = volume["volume"].as_str().expect("an id");

@@ -187,6 +187,7 @@ fn what_is_wrong_is_said() {
     one(&["volume", "push", "free"]).ok();
     assert_eq!(one(&["volume", "ls-remote"]).ok(), "free\nv\n");
     one(&["volume", "clone", "origin", "v", "--tag", "again"]).ok();
+    one(&["volume", "push", "free", "--as", "other"]).fails(&["'free' goes with 'free' of origin"]);
     // A tracked file has a volume of its own, which goes with commits.
     std::fs::write(place.dir("one").join("a.txt"), "text").expect("write");
     one(&["add", "a.txt"]).ok();

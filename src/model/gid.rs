@@ -108,7 +108,7 @@ gid_type!(
     0x10
 );
 gid_type!(
-    /// One append-only sequence of storage commits with exactly one writer.
+    /// One append-only sequence of storage commits with exactly one writer; those of replicated volumes on a remote have many.
     LogId,
     0x11
 );

@@ -195,8 +195,6 @@ impl Shared {
     }
 
     fn name_of(&self, volume: VolumeId) -> String {
-        let tags = self.store.volume_tags().unwrap_or_default();
-        let tag = tags.into_iter().find(|(_, id)| *id == volume).map(|(name, _)| name);
-        tag.unwrap_or_else(|| volume.to_string())
+        self.store.volume_label(volume).unwrap_or_else(|_| volume.to_string())
     }
 }

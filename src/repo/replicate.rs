@@ -35,7 +35,7 @@ impl Repository {
             Some(pairing) => {
                 let is_other = name.is_some_and(|name| name != pairing.name);
                 if is_other {
-                    return Err(other(volume, pairing.remote, pairing.name).into());
+                    return Err(self.other(volume, pairing.remote, pairing.name)?.into());
                 }
                 (pairing.remote, pairing.name)
             }
@@ -89,8 +89,10 @@ impl Repository {
     /// Returns the remote that a volume goes with, which `typed` must not contradict.
     fn remote_of(&self, volume: VolumeId, typed: Option<&str>) -> Result<String> {
         self.deny_other(volume, typed)?;
-        let pairing = self.store().pairing(volume)?;
-        Ok(pairing.ok_or_else(|| ReplicaError::NotPaired(volume.to_string()))?.remote)
+        match self.store().pairing(volume)? {
+            Some(pairing) => Ok(pairing.remote),
+            None => Err(ReplicaError::NotPaired(self.usual_name(volume)?).into()),
+        }
     }
 
     fn deny_other(&self, volume: VolumeId, typed: Option<&str>) -> Result<()> {
@@ -100,18 +102,20 @@ impl Repository {
                 let typed = self.named_remote(text)?.url;
                 match self.named_remote(&pairing.remote).is_ok_and(|named| named.url == typed) {
                     true => Ok(()),
-                    false => Err(other(volume, pairing.remote, pairing.name).into()),
+                    false => Err(self.other(volume, pairing.remote, pairing.name)?.into()),
                 }
             }
             _ => Ok(()),
         }
     }
 
-    /// Returns what a volume is called on a remote if nobody says: its first tag, or its id.
+    /// Returns what a volume is called if nobody says: its first tag, or its id.
     fn usual_name(&self, volume: VolumeId) -> Result<String> {
-        let tags = self.store().volume_tags().map_err(ReplicaError::from)?;
-        let tag = tags.into_iter().find(|(_, id)| *id == volume).map(|(name, _)| name);
-        Ok(tag.unwrap_or_else(|| volume.to_string()))
+        Ok(self.store().volume_label(volume)?)
+    }
+
+    fn other(&self, volume: VolumeId, remote: String, name: String) -> Result<ReplicaError> {
+        Ok(ReplicaError::OtherRemote { volume: self.usual_name(volume)?, remote, name })
     }
 
     fn replicate<T>(
@@ -126,10 +130,6 @@ impl Repository {
         let done = work(&Replicator::new(self.store(), &remote, &|n| monitor.advance(n)))?;
         Ok(Replicated { done, url: remote.url().to_owned(), traffic: remote.traffic() })
     }
-}
-
-fn other(volume: VolumeId, remote: String, name: String) -> ReplicaError {
-    ReplicaError::OtherRemote { volume: volume.to_string(), remote, name }
 }
 
 fn check_name(name: &str) -> Result<(), ReplicaError> {

@@ -249,6 +249,12 @@ impl Store {
         Ok(out)
     }
 
+    /// Returns what people call a volume: its first tag, or its id.
+    pub fn volume_label(&self, id: VolumeId) -> Result<String, VolumeError> {
+        let tag = self.volume_tags()?.into_iter().find(|(_, tagged)| *tagged == id).map(|(name, _)| name);
+        Ok(tag.unwrap_or_else(|| id.to_string()))
+    }
+
     pub(super) fn save_state(&self, snapshot: &Snapshot, _lock: &FileLock) -> Result<(), VolumeError> {
         self.replace_file(&self.volume_dir().join(snapshot.volume.to_string()), &seal(snapshot))
     }

@@ -146,7 +146,11 @@ impl Store {
 
     /// Lists the volumes that go with a remote.
     pub fn paired_volumes(&self) -> Result<Vec<VolumeId>> {
-        Ok(paired_in(&self.dir().join(paths::VOLUMES))?)
+        let dir = self.dir().join(paths::VOLUMES);
+        let mut volumes = paired_in(&dir)?;
+        // A clone that was killed leaves a record and no volume.
+        volumes.retain(|volume| dir.join(volume.to_string()).exists());
+        Ok(volumes)
     }
 
     pub(in crate::store) fn pairing_path(&self, volume: VolumeId) -> PathBuf {
@@ -189,6 +193,14 @@ impl Replicator<'_> {
 
     /// Returns the pairing of a volume that has one.
     pub(super) fn paired(&self, volume: VolumeId) -> Result<Pairing> {
-        self.store.pairing(volume)?.ok_or_else(|| super::ReplicaError::NotPaired(volume.to_string()))
+        match self.store.pairing(volume)? {
+            Some(pairing) => Ok(pairing),
+            None => Err(super::ReplicaError::NotPaired(self.label(volume)?)),
+        }
+    }
+
+    /// Returns what people call a volume: its first tag, or its id.
+    pub(super) fn label(&self, volume: VolumeId) -> Result<String> {
+        Ok(self.store.volume_label(volume)?)
     }
 }

@@ -72,6 +72,10 @@ impl Replicator<'_> {
             pairing.pending = None;
         }
         let lock = self.store.lock()?;
+        // Pages can be written without a transaction, too.
+        if self.head(volume)? != head {
+            return Err(VolumeError::Moved(volume).into());
+        }
         self.store.save_state(&newest, &lock)?;
         pairing.advance(newest.clone(), newest);
         self.store.save_pairing(volume, &pairing, &lock)?;
@@ -88,7 +92,7 @@ impl Replicator<'_> {
             true => Ok(is_behind),
             false if force || !is_behind => Ok(force),
             false => Err(ReplicaError::Diverged {
-                volume: head.volume.to_string(),
+                volume: self.label(head.volume)?,
                 name: pairing.name.clone(),
                 ahead: self.store.ahead(pairing, head)?,
                 behind: pairing.behind(),
@@ -177,7 +181,7 @@ impl Replicator<'_> {
                 return Ok(lock);
             }
             if started.elapsed() > PATIENCE {
-                return Err(ReplicaError::Writing(volume.to_string()));
+                return Err(ReplicaError::Writing(self.label(volume)?));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -186,8 +190,7 @@ impl Replicator<'_> {
     /// Makes a volume of a state that would be lost, and names it.
     fn keep(&self, head: &Snapshot) -> Result<(VolumeId, String)> {
         let tags = self.store.volume_tags()?;
-        let of = tags.iter().find(|(_, id)| **id == head.volume).map(|(name, _)| name.clone());
-        let stem = of.unwrap_or_else(|| head.volume.to_string()[..8].to_owned());
+        let stem = self.label(head.volume)?;
         let taken = |name: &String| tags.contains_key(name);
         let name = (1..).map(|n| format!("{stem}.kept-{n}")).find(|name| !taken(name)).expect("there are more numbers");
         let id = self.store.fork_volume(head)?;

@@ -115,7 +115,11 @@ impl Replicator<'_> {
 
     /// Makes the volume's name on the remote lead to its log. Before that nothing was pushed, so the name may still change.
     fn claim(&self, volume: VolumeId, pairing: &mut Pairing, name: &str) -> Result<()> {
-        if pairing.name != name && pairing.pending.is_none() && self.remote.volume(&pairing.name)?.is_none() {
+        if pairing.name != name {
+            if self.remote.volume(&pairing.name)?.is_some_and(|marker| marker.log == pairing.log) {
+                let (remote, name) = (pairing.remote.clone(), pairing.name.clone());
+                return Err(ReplicaError::OtherRemote { volume: self.label(volume)?, remote, name });
+            }
             pairing.name = name.to_owned();
             self.save(volume, pairing)?;
         }

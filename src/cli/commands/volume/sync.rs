@@ -324,12 +324,13 @@ pub fn status(repo: &Repository, args: &Status, ctx: &mut Context) -> Outcome {
 /// Shows how one volume stands.
 fn one(repo: &Repository, id: VolumeId, ctx: &mut Context) -> Outcome {
     let standing = repo.store().standing(id)?;
-    let standing = standing.ok_or_else(|| replica::ReplicaError::NotPaired(id.to_string()))?;
+    let Some(standing) = standing else {
+        return Err(replica::ReplicaError::NotPaired(repo.store().volume_label(id)?).into());
+    };
     let tags = repo.store().volume_tags()?;
     let tags: Vec<String> = tags.into_iter().filter(|(_, of)| *of == id).map(|(name, _)| name).collect();
     if !ctx.out.json {
-        let label = tags.first().cloned().unwrap_or_else(|| id.to_string());
-        writeln!(ctx.out, "{label}: {}", words(&standing))?;
+        writeln!(ctx.out, "{}: {}", repo.store().volume_label(id)?, words(&standing))?;
         return Ok(exit::DONE);
     }
     let shown = Shown {
