@@ -206,3 +206,86 @@ fn an_open_session_goes_on_after_others() {
     assert_eq!(env.graft(["status", "--short"]).ok(), "");
     env.graft(["fsck"]).ok();
 }
+
+#[test]
+fn a_session_left_open_is_in_nobodys_way() {
+    for journal in ["DELETE", "WAL"] {
+        let env = tracked(300, journal);
+        make(&env.path("other.db"), 100, journal);
+        env.graft(["add", "other.db"]).ok();
+        env.graft(["commit", "-qm", "Two"]).ok();
+        for left in [
+            "UPDATE item SET n = n + 1 WHERE id = 1;",
+            "BEGIN; SELECT count(*) FROM item;",
+            "BEGIN; UPDATE item SET n = 77 WHERE id = 2;",
+        ] {
+            env.graft(["switch", "-qC", "side"]).ok();
+            sql(&env.path("other.db"), "UPDATE item SET n = n + 1");
+            env.graft(["commit", "-qam", "Other"]).ok();
+            env.graft(["switch", "-q", "main"]).ok();
+            let mut command = env.command(["sql", "--db", "app.db"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("graft starts");
+            let mut input = child.stdin.take().expect("a pipe");
+            let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+            writeln!(input, ".bail off\n{left}\n.print left open").expect("it listens");
+            let mut line = String::new();
+            while !line.ends_with("left open\n") {
+                assert!(output.read_line(&mut line).expect("an answer") > 0, "the session ended");
+            }
+            for args in [
+                &["status"][..],
+                &["log", "-n1"],
+                &["switch", "-q", "side"],
+                &["switch", "-q", "main"],
+                &["add", "app.db"],
+                &["commit", "--allow-empty", "-qam", "Meanwhile"],
+                &["sql", "--readonly", "--db", "app.db", "SELECT max(n) FROM item"],
+                &["branch"],
+            ] {
+                env.graft([&["--lock-timeout", "0", "--busy-timeout", "0"], args].concat()).ok();
+            }
+            drop(input);
+            assert!(child.wait().expect("it ends").code() != Some(101), "{journal}: {left}");
+        }
+        env.graft(["fsck"]).ok();
+        assert_eq!(
+            number(&env.path("app.db"), "SELECT sum(n) FROM item"),
+            1,
+            "{journal}: what was open is rolled back"
+        );
+    }
+}
+
+#[test]
+fn a_tampered_transaction_is_named() {
+    let env = tracked(3000, "DELETE");
+    for n in 1..=5 {
+        // All of them share a segment.
+        env.graft(["sql", &"UPDATE item SET n = n + 1 WHERE id = 17;".repeat(n)]).ok();
+    }
+    env.graft(["commit", "-qam", "Fifteen"]).ok();
+    let before = log(&env, "app.db");
+    assert_eq!(before.len(), 16);
+    let segment = before[2]["segment"].as_str().expect("a segment").to_owned();
+    let others = before.iter().filter(|c| c["segment"] == segment.as_str()).count();
+    assert_eq!(others, 5);
+    let path = env.dot_graft().join("segments").join(segment[segment.len() - 2..].to_lowercase()).join(&segment);
+    let mut bytes = std::fs::read(&path).expect("the segment");
+    // The times of the storage commits are kept in their order: that of the third newest.
+    let times: Vec<usize> = bytes.windows(4).enumerate().filter(|(_, w)| w == b"time").map(|(at, _)| at).collect();
+    bytes[times[times.len() - 3] + 6] ^= 1;
+    // Whoever does that on purpose makes the checksum fit.
+    let end = bytes.len();
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes")) as usize;
+    let sum = *blake3::hash(&bytes[number(end - 64)..][..number(end - 56)]).as_bytes();
+    bytes[end - 48..end - 16].copy_from_slice(&sum);
+    std::fs::write(&path, bytes).expect("written");
+    std::fs::remove_file(env.dot_graft().join("index-tail")).expect("the tail");
+    let named = format!("storage commit {}:{}", before[2]["log"].as_str().expect("a log"), before[2]["lsn"]);
+    for pragma in ["graft_debug_log_lsn", "graft_snapshot", "graft_debug_volume_audit"] {
+        let tampered = env.graft(["sql", "--readonly", &format!("PRAGMA {pragma}")]);
+        assert!(tampered.expect(1).stderr().contains(&named), "{pragma}: {tampered}");
+    }
+    let found = env.graft(["fsck"]);
+    assert!(found.expect(1).stdout().contains(&named) || found.stderr().contains(&named), "{found}");
+}
