@@ -155,6 +155,11 @@ impl Index {
         self.shelf.close();
     }
 
+    /// Closes fjall if it has been open for a while.
+    pub fn give_way(&self) {
+        self.shelf.give_way();
+    }
+
     /// Sets the index aside and makes a new one from segments and packs.
     pub fn rebuild(&self, why: &str) -> Result<()> {
         (self.on_notice)(&format!("rebuilding the index {} ({why})", self.shelf.path().display()));

@@ -184,6 +184,12 @@ impl Store {
         self.0.index.close();
     }
 
+    /// Lets other processes have the index if it has been in use here for a while: between the steps of long work that goes back to it
+    /// at every step, as opening it again costs more than the step.
+    pub fn give_way(&self) {
+        self.0.index.give_way();
+    }
+
     /// Sets the index aside and makes a new one from the files.
     pub fn rebuild_index(&self) -> Result<()> {
         self.0.index.rebuild("as asked")

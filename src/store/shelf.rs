@@ -15,6 +15,8 @@ use super::error::{Result, StoreError};
 
 /// How long an open store may lie unused.
 const IDLE: Duration = Duration::from_millis(20);
+/// How long the store may stay open while look-ups follow each other in work that takes long.
+const TURN: Duration = Duration::from_millis(100);
 /// Tables per keyspace beyond which a fold compacts.
 const MANY_TABLES: usize = 16;
 const CACHE_BYTES: u64 = 8 << 20;
@@ -33,6 +35,7 @@ pub struct Shelf {
 #[derive(Default)]
 struct State {
     open: Option<Open>,
+    opened: Option<Instant>,
     last_used: Option<Instant>,
     closer_runs: bool,
 }
@@ -99,6 +102,14 @@ impl Shelf {
         lock(&self.state).open = None;
     }
 
+    /// Closes the store if it has been open for a while, so that other processes have their turn.
+    pub fn give_way(&self) {
+        let mut state = lock(&self.state);
+        if state.opened.is_some_and(|since| since.elapsed() >= TURN) {
+            state.open = None;
+        }
+    }
+
     fn read<T>(&self, look: impl FnOnce(&Open) -> fjall::Result<T>) -> Result<Option<T>> {
         if !self.exists() {
             return Ok(None);
@@ -113,6 +124,7 @@ impl Shelf {
         let mut state = lock(&self.state);
         if state.open.is_none() {
             state.open = Some(self.open()?);
+            state.opened = Some(Instant::now());
         }
         Ok(state)
     }

@@ -75,7 +75,7 @@ fn open(
 ) -> Result<Option<Box<OpenRows>>, SourceError> {
     let side = |id: Option<ObjectId>| id.map_or(Side::Absent, Side::Stored);
     let opened = shared.repo.open_sides(path.as_str(), &side(old), &side(new), DiffOptions::default());
-    shared.repo.store().release();
+    shared.repo.store().give_way();
     match opened.map_err(boxed)? {
         Opened::Same => Ok(None),
         Opened::Bytes { .. } => Err(CallError::Argument(format!("'{path}' is no database in both states")).into()),
@@ -315,7 +315,7 @@ fn looked_up(
     let ([column], Some(columns)) = (table.key.as_slice(), &table.new_columns) else { return Ok(None) };
     let source = shared.repo.open_snapshot(&state).map_err(boxed)?;
     let found = rows::find(source, &pair.name, columns, column, key);
-    shared.repo.store().release();
+    shared.repo.store().give_way();
     // The key may also be written as JSON, and then nothing is found.
     Ok(found.ok().filter(|found| !found.is_empty()).map(|found| (table, found)))
 }
