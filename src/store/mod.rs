@@ -95,6 +95,8 @@ use segment::Segment;
 const FRAMES_KEPT: usize = 160;
 /// Open segments kept.
 const SEGMENTS_KEPT: usize = 128;
+/// Page maps kept in memory: 32 bytes per 4 MiB of a file each.
+const MAPS_KEPT: usize = 4;
 /// Page map chunks kept in memory.
 const CHUNKS_KEPT: usize = 256;
 
@@ -124,6 +126,7 @@ struct Inner {
     options: StoreOptions,
     index: Index,
     commits: Mutex<HashMap<CommitHash, Arc<LoadedCommit>>>,
+    maps: Mutex<LruCache<PageMapId, PageMap>>,
     chunks: Mutex<LruCache<ChunkId, Arc<Vec<Option<Origin>>>>>,
     segments: Mutex<LruCache<SegmentId, Arc<Segment>>>,
     frames: Mutex<LruCache<(SegmentId, usize), Frame>>,
@@ -146,6 +149,7 @@ impl Store {
             index: Index::open(dir, options.lock_timeout, options.on_notice.clone())?,
             options,
             commits: Mutex::default(),
+            maps: Mutex::new(LruCache::new(cache(MAPS_KEPT))),
             chunks: Mutex::new(LruCache::new(cache(CHUNKS_KEPT))),
             segments: Mutex::new(LruCache::new(cache(SEGMENTS_KEPT))),
             frames: Mutex::new(LruCache::new(cache(FRAMES_KEPT))),
@@ -273,9 +277,16 @@ impl Store {
     }
 
     fn load_map(&self, id: PageMapId) -> Result<PageMap> {
+        if let Some(map) = lock(&self.0.maps).get(&id) {
+            return Ok(map.clone());
+        }
         let bytes = self.map_bytes(id.as_bytes())?;
         let map: PageMap = cbor::decode(&bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
-        if map.id() == id { Ok(map) } else { Err(self.damaged_map(&id, "its bytes do not match its id")) }
+        if map.id() != id {
+            return Err(self.damaged_map(&id, "its bytes do not match its id"));
+        }
+        lock(&self.0.maps).put(id, map.clone());
+        Ok(map)
     }
 
     fn load_chunk(&self, id: ChunkId) -> Result<Arc<Vec<Option<Origin>>>> {

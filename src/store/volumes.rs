@@ -14,10 +14,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::ingest::Purpose;
+use super::ingest::{Ingested, Purpose};
 use super::open_snapshot::OpenSnapshot;
+use super::segment::FRAME_PAGES;
+use super::segment_writer::{FrameCompressor, SegmentWriter};
 use super::{NewState, Store, Transaction, paths};
-use crate::model::{FileKind, PAGE_SIZE, PageIdx, Snapshot, VolumeId, cbor};
+use crate::model::{FileKind, PAGE_SIZE, PageHash, PageIdx, Snapshot, VolumeId, cbor};
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
@@ -60,6 +62,9 @@ pub struct VolumeState {
     /// Its state; without ranges before it was written to.
     pub snapshot: Snapshot,
 }
+
+/// Bytes of a transaction up to which threads do not pay.
+const FEW_BYTES: usize = 1 << 20;
 
 /// Pages to write: runs of whole pages in page order.
 pub type PageRuns = Vec<(PageIdx, Vec<u8>)>;
@@ -163,21 +168,53 @@ impl Store {
             true => None,
             false => Some(Arc::new(OpenSnapshot::open(self, expected.clone())?)),
         };
-        let mut ingest = self.ingest(base.clone(), None, Purpose::Store)?;
-        for (first, bytes) in runs {
-            if ingest.push(first, bytes).is_break() {
-                break;
-            }
-        }
+        let ingested = self.take_in(base.as_ref(), runs)?;
         let mut tx = Transaction::new(self, lock)?;
         let state = NewState { volume: expected.volume, kind, byte_len, base: base.as_deref() };
-        let snapshot = tx.append(state, ingest.finish()?)?;
+        let snapshot = tx.append(state, ingested)?;
         tx.publish()?;
         if snapshot != *expected {
             self.save_state(&snapshot, lock)?;
         }
         self.release();
         Ok(snapshot)
+    }
+
+    /// Takes in pages. A few are dealt with here: starting threads, and a table of all pages of the file, cost more than they do.
+    fn take_in(&self, base: Option<&Arc<OpenSnapshot>>, runs: PageRuns) -> Result<Ingested, VolumeError> {
+        if runs.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > FEW_BYTES {
+            let mut ingest = self.ingest(base.cloned(), None, Purpose::Store)?;
+            for (first, bytes) in runs {
+                if ingest.push(first, bytes).is_break() {
+                    break;
+                }
+            }
+            return Ok(ingest.finish()?);
+        }
+        let known = base.map_or(0, |base| base.snapshot().page_count);
+        let mut fresh = Vec::new();
+        for (first, bytes) in &runs {
+            for (number, page) in (first.get()..).zip(bytes.chunks_exact(PAGE_SIZE)) {
+                let idx = PageIdx::new(number).expect("pages count from 1");
+                let hash = PageHash::from_bytes(*blake3::hash(page).as_bytes());
+                match base {
+                    Some(base) if number <= known && base.page_hash(idx)? == hash => {}
+                    _ => fresh.push((idx, hash, page)),
+                }
+            }
+        }
+        let changed = fresh.iter().map(|(idx, ..)| *idx).collect();
+        if fresh.is_empty() {
+            return Ok(Ingested { writer: None, changed });
+        }
+        let mut writer = SegmentWriter::create(self.dir())?;
+        let mut compressor = FrameCompressor::new();
+        for frame in fresh.chunks(FRAME_PAGES) {
+            let bytes: Vec<u8> = frame.iter().flat_map(|(_, _, page)| page.iter().copied()).collect();
+            let pages: Vec<_> = frame.iter().map(|(idx, hash, _)| (*idx, *hash)).collect();
+            writer.add_frame(&pages, &compressor.compress(&bytes))?;
+        }
+        Ok(Ingested { writer: Some(writer), changed })
     }
 
     /// Makes a state, which the store holds, the newest of its volume, whatever that was.
