@@ -34,8 +34,11 @@ fn push_at_every_crash_point() {
         place.run("two", &["volume", "pull", "v"]);
         let seen = rows(&place, "two");
         assert!(seen == "1\n" || seen == "1,2,3\n", "at {at}: {seen}");
-        place.run("one", &["fsck", "--remote"]);
-        place.run("one", &["fsck"]);
+        match at % 4 {
+            0 => drop(place.run("one", &["fsck", "--remote"])),
+            2 => drop(place.run("one", &["fsck"])),
+            _ => {}
+        }
         // A pending push is found out by whatever comes next.
         match at % 3 {
             0 => drop(place.run("one", &["volume", "status", "v"])),
@@ -70,7 +73,9 @@ fn pull_at_every_crash_point() {
         assert!(seen == "1\n" || seen == "1,2,3\n", "at {at}: {seen}");
         let standing = place.status("two");
         assert!(standing == "up-to-date" || standing == "behind", "at {at}: {standing}");
-        place.run("two", &["fsck"]);
+        if at % 4 == 0 {
+            place.run("two", &["fsck"]);
+        }
         place.run("two", &["volume", "pull", "v"]);
         assert_eq!(rows(&place, "two"), "1,2,3\n", "at {at}");
         assert_eq!(place.status("two"), "up-to-date", "at {at}");
@@ -98,6 +103,8 @@ fn clone_at_every_crash_point() {
             place.run("three", &["volume", "clone", "origin", "v"]);
         }
         assert_eq!(rows(&place, "three"), "1\n", "at {at}");
-        place.run("three", &["fsck"]);
+        if at % 4 == 0 {
+            place.run("three", &["fsck"]);
+        }
     });
 }

@@ -206,6 +206,9 @@ fn what_is_wrong_is_said() {
     one(&["sql", "--volume", "again", "SELECT sum(length(b)) FROM t"]).fails(&["hub"]);
     std::fs::rename(place.dir("away"), place.dir("hub")).expect("rename");
     one(&["volume", "push", "v"]).ok();
+    one(&["remote", "rename", "origin", "hub"]).ok();
+    one(&["volume", "fetch", "v"]).ok();
+    one(&["remote", "rename", "hub", "origin"]).ok();
     // Another remote: what is here is pushed as a copy.
     one(&["volume", "hydrate", "v"]).ok();
     one(&["volume", "fork", "v", "--tag", "moved"]).ok();

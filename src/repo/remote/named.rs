@@ -193,6 +193,7 @@ impl Repository {
             Ok(())
         })?;
         let lock = self.lock()?;
+        self.store().rename_remote_of_volumes(old, new, &lock)?;
         for tracked in self.refs().list(&format!("refs/remotes/{old}/"))?.refs {
             let rest = &tracked.name.as_str()["refs/remotes/".len() + old.len()..];
             let to = RefName::new(&format!("refs/remotes/{new}{rest}")).map_err(|_| SyncError::Name(new.to_owned()))?;

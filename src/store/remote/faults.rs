@@ -66,9 +66,14 @@ pub fn settle(name: &str) -> bool {
 }
 
 /// Calls `round` with every fault at the first, second, … request until there are no more requests. Returns the number of rounds.
-pub fn each_request(remote: &str, mut round: impl FnMut(Fault, u64) -> bool) -> usize {
+pub fn each_request(remote: &str, round: impl FnMut(Fault, u64) -> bool) -> usize {
+    each_request_of(&Fault::ALL, remote, round)
+}
+
+/// The same with some faults.
+pub fn each_request_of(faults: &[Fault], remote: &str, mut round: impl FnMut(Fault, u64) -> bool) -> usize {
     let mut rounds = 0;
-    for fault in Fault::ALL {
+    for &fault in faults {
         for nth in 1.. {
             let reached = round(fault, nth);
             settle(remote);

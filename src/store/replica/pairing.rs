@@ -144,6 +144,17 @@ impl Store {
         Ok(durable::remove(&path).map_err(StoreError::io("remove", &path))?)
     }
 
+    /// Lets the volumes that go with one remote go with it under another name.
+    pub fn rename_remote_of_volumes(&self, old: &str, new: &str, lock: &FileLock) -> Result<()> {
+        for volume in self.paired_volumes()? {
+            if let Some(mut pairing) = self.pairing(volume)?.filter(|pairing| pairing.remote == old) {
+                pairing.remote = new.to_owned();
+                self.save_pairing(volume, &pairing, lock)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lists the volumes that go with a remote.
     pub fn paired_volumes(&self) -> Result<Vec<VolumeId>> {
         let dir = self.dir().join(paths::VOLUMES);

@@ -2,7 +2,10 @@
 //! same state as without faults.
 
 use super::*;
-use crate::store::remote::faults::{Fault, each_request, inject, settle};
+use crate::store::remote::faults::{Fault, each_request, each_request_of, inject, settle};
+
+/// What can go wrong with requests that only read.
+const READING: [Fault; 3] = [Fault::Before, Fault::Truncated, Fault::Flipped];
 
 #[test]
 fn pushes_survive_every_fault_at_every_request() {
@@ -120,8 +123,8 @@ fn fetches_and_pulls_survive_every_fault_at_every_request() {
             .into_iter()
             .for_each(|fault| assert!(round(fault, nth, false) || nth > 3));
     }
-    let rounds = each_request(name, |fault, nth| round(fault, nth, true));
-    assert!(rounds > 15, "{rounds}");
+    let rounds = each_request_of(&READING, name, |fault, nth| round(fault, nth, true));
+    assert!(rounds > 12, "{rounds}");
     assert_remote_sound(name);
 }
 
@@ -131,13 +134,13 @@ fn clones_and_reads_survive_every_fault_at_every_request() {
     let name = "replica-faulty-clone";
     let one = Side::new(&dir.path().join("one"), name);
     one.write(1, noise(1, 90), 90);
-    for n in 0..6u32 {
+    for n in 0..5u32 {
         one.write(n + 1, noise(u64::from(n), 1), 90);
         one.push().expect("pushed");
     }
     let wanted = one.read().expect("readable");
     let mut count = 0;
-    let rounds = each_request(name, |fault, nth| {
+    let rounds = each_request_of(&READING, name, |fault, nth| {
         count += 1;
         let into = dir.path().join(format!("two{count}"));
         let store = open_store(&into, name);
@@ -156,5 +159,5 @@ fn clones_and_reads_survive_every_fault_at_every_request() {
         std::fs::remove_dir_all(&into).expect("removed");
         reached
     });
-    assert!(rounds > 40, "{rounds}");
+    assert!(rounds > 20, "{rounds}");
 }
