@@ -176,12 +176,17 @@ struct Chunks<'a> {
 }
 
 impl Chunks<'_> {
-    fn push(&mut self, bytes: &[u8]) -> ControlFlow<()> {
-        self.buf.extend_from_slice(bytes);
-        if self.buf.len() < CHUNK_LEN {
-            return ControlFlow::Continue(());
+    /// Takes bytes of any number: those behind the last page begin anywhere in one of ours.
+    fn push(&mut self, mut bytes: &[u8]) -> ControlFlow<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK_LEN - self.buf.len()));
+            self.buf.extend_from_slice(now);
+            bytes = later;
+            if self.buf.len() == CHUNK_LEN && self.flush().is_break() {
+                return ControlFlow::Break(());
+            }
         }
-        self.flush()
+        ControlFlow::Continue(())
     }
 
     fn flush(&mut self) -> ControlFlow<()> {
