@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod killed;
 mod lazy;
+mod lazy_model;
 mod racing;
 mod unmaterialized;
 mod upkeep;

@@ -40,9 +40,18 @@ impl Repository {
         if !self.is_vacant(path) {
             return Ok(None);
         }
-        match self.index()?.get(path).filter(|e| e.unmaterialized) {
-            Some(entry) => Ok(Some(Unmaterialized { snapshot: self.newest_state(entry)?, mode: entry.mode })),
-            None => Ok(None),
+        let mut index = self.index()?;
+        loop {
+            let Some(entry) = index.get(path).filter(|e| e.unmaterialized) else { return Ok(None) };
+            if let Some(snapshot) = self.head_of(entry)? {
+                return Ok(Some(Unmaterialized { snapshot, mode: entry.mode }));
+            }
+            // A head goes when the index has come to say the same.
+            let again = self.index()?;
+            if again.get(path) == Some(entry) {
+                return Ok(Some(Unmaterialized { snapshot: self.snapshot(&entry.snapshot)?, mode: entry.mode }));
+            }
+            index = again;
         }
     }
 

@@ -191,6 +191,7 @@ fn remarks(status: &Status, all: bool, from: &str) -> String {
         unborn: status.commit.is_none(),
         staged: &staged,
         unstaged: &unstaged,
+        unmaterialized: 0,
         untracked: Some(&status.untracked),
         from,
         upstream: None,

@@ -133,6 +133,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         unborn: status.commit.is_none(),
         staged: &status.staged,
         unstaged: &status.unstaged,
+        unmaterialized: status.unmaterialized.len(),
         untracked: (args.untracked_files != Untracked::No).then_some(&status.untracked),
         from: &from,
         upstream,

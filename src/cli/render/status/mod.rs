@@ -23,6 +23,8 @@ pub struct View<'a> {
     pub staged: &'a [FileChange],
     /// Changes between the index and the worktree.
     pub unstaged: &'a [FileChange],
+    /// How many tracked files are not materialized.
+    pub unmaterialized: usize,
     /// Files and folders (these end in `/`) that are not tracked; `None` if they were not looked for.
     pub untracked: Option<&'a [String]>,
     /// The folder where the user stands, relative to the top of the worktree; empty at the top.
@@ -51,6 +53,11 @@ pub fn long(view: &View<'_>, head_name: &str, theme: &Theme) -> String {
     }
     if view.unborn {
         text += "\nNo commits yet\n";
+    }
+    if view.unmaterialized > 0 {
+        let n = view.unmaterialized;
+        let files = if n == 1 { "1 tracked file is".to_owned() } else { format!("{n} tracked files are") };
+        text += &format!("{files} not in the worktree yet (use \"graft materialize <file>...\" to write it)\n\n");
     }
     text += &sections(view, theme);
     let blank = if text.ends_with("\n\n") || !view.unborn { "" } else { "\n" };
@@ -149,7 +156,16 @@ pub(crate) mod tests {
         unstaged: &'a [FileChange],
         untracked: &'a [String],
     ) -> View<'a> {
-        View { head, unborn: false, staged, unstaged, untracked: Some(untracked), from: "", upstream: None }
+        View {
+            head,
+            unborn: false,
+            staged,
+            unstaged,
+            unmaterialized: 0,
+            untracked: Some(untracked),
+            from: "",
+            upstream: None,
+        }
     }
 
     fn shown(view: &View<'_>) -> String {
@@ -201,6 +217,17 @@ pub(crate) mod tests {
         );
         let unlooked = View { untracked: None, ..view(&detached, &[], &[], &[]) };
         assert!(shown(&unlooked).ends_with("nothing to commit (use -u to show untracked files)\n"));
+    }
+
+    #[test]
+    fn files_that_never_arrived_are_counted() {
+        let text = |n| shown(&View { unmaterialized: n, ..view(&main(), &[], &[], &[]) });
+        assert_eq!(
+            text(1),
+            "On branch main\n1 tracked file is not in the worktree yet (use \"graft materialize <file>...\" to write it)\n\n\
+             nothing to commit, working tree clean\n"
+        );
+        assert!(text(2).contains("2 tracked files are not"), "{}", text(2));
     }
 
     #[test]
