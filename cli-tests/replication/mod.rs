@@ -250,6 +250,27 @@ fn damage_on_the_remote_is_named_and_nothing_half_is_left() {
 }
 
 #[test]
+fn a_remote_has_room_for_commits_and_volumes() {
+    let place = Place::with_volume("one");
+    std::fs::write(place.dir("one").join("a.bin"), vec![7; 3_000_000]).expect("write");
+    place.run("one", &["add", "."]);
+    place.run("one", &["commit", "-qm", "first"]);
+    place.run("one", &["push", "-q", "origin", "main"]);
+    place.sql("one", "UPDATE t SET b = randomblob(200)");
+    place.run("one", &["volume", "push", "v"]);
+    for round in 0..2 {
+        let report = place.graft("one", &["fsck", "--remote", "--json"]).json();
+        assert!(report["ok"] == true && report["refs"] == 1 && report["volume_commits"] == 2, "{report}");
+        assert_eq!(report["unneeded"], 0, "round {round}: {report}");
+        place.run("one", &["gc", "--remote", "--force"]);
+    }
+    place.env.graft_in(&place.env.outside(), ["clone", "-q", &place.url, "two"]).ok();
+    place.run("two", &["fsck"]);
+    place.run("two", &["volume", "clone", "origin", "v"]);
+    assert_eq!(place.checksum("two"), place.checksum("one"));
+}
+
+#[test]
 fn pragmas_do_what_the_commands_do() {
     let place = Place::with_volume("one");
     place.clone("two");

@@ -359,20 +359,20 @@ fn one(repo: &Repository, id: VolumeId, ctx: &mut Context) -> Outcome {
 
 fn words(standing: &Standing) -> String {
     let Standing { ahead, behind, remote, name, .. } = standing;
-    let lsn = |lsn: Option<crate::model::Lsn>| lsn.map_or("nothing".to_owned(), |lsn| format!("LSN {lsn}"));
     let relation = match standing.relation {
         Relation::UpToDate => "up to date".to_owned(),
         Relation::Ahead => format!("ahead {ahead}"),
         Relation::Behind => format!("behind {behind}"),
         Relation::Diverged => format!("diverged, ahead {ahead}, behind {behind}"),
     };
-    let pending = standing.pending.map_or(String::new(), |lsn| format!("; a push of LSN {lsn} was interrupted"));
-    let places = format!("synced at {} of '{name}' on {remote}", lsn(standing.synced));
-    let newer = match standing.fetched > standing.synced {
-        true => format!(", which is at {}", lsn(standing.fetched)),
-        false => String::new(),
+    let place = match standing.synced {
+        Some(lsn) => format!("synced at LSN {lsn} of '{name}' on {remote}"),
+        None => format!("not synced yet with '{name}' on {remote}"),
     };
-    format!("{relation} ({places}{newer}{pending})")
+    let newer = standing.fetched.filter(|lsn| Some(*lsn) > standing.synced);
+    let newer = newer.map_or(String::new(), |lsn| format!(", which is at LSN {lsn}"));
+    let pending = standing.pending.map_or(String::new(), |lsn| format!("; a push of LSN {lsn} was interrupted"));
+    format!("{relation} ({place}{newer}{pending})")
 }
 
 pub fn hydrate(repo: &Repository, args: &Hydrate, ctx: &mut Context) -> Outcome {
