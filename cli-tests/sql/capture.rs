@@ -289,3 +289,48 @@ fn a_tampered_transaction_is_named() {
     let found = env.graft(["fsck"]);
     assert!(found.expect(1).stdout().contains(&named) || found.stderr().contains(&named), "{found}");
 }
+
+/// What programs do that know nothing of SQLite's locks: the file is another one, under the session's eyes.
+#[test]
+fn a_file_that_is_replaced_under_the_session_is_what_add_takes() {
+    for journal in ["DELETE", "WAL"] {
+        for (in_place, goes_on) in [(false, false), (false, true), (true, false), (true, true)] {
+            // In WAL mode the log that stays would make a ruin of what is copied over the file.
+            if journal == "WAL" && in_place {
+                continue;
+            }
+            let env = tracked(300, journal);
+            let other = env.outside().join("other.db");
+            crate::database::copy_database(&env.path("app.db"), &other);
+            sql(&other, "PRAGMA journal_mode = DELETE; UPDATE item SET n = 1000 WHERE id = 1");
+            let mut command = env.command(["sql"]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("graft starts");
+            let mut input = child.stdin.take().expect("a pipe");
+            let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+            let mut ask = |text: &str| {
+                writeln!(input, "{text}").expect("it listens");
+                let mut line = String::new();
+                output.read_line(&mut line).expect("an answer");
+            };
+            ask(".bail off\nUPDATE item SET n = 7 WHERE id = 1; SELECT 1;");
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            match in_place {
+                true => drop(std::fs::copy(&other, env.path("app.db")).expect("copied")),
+                false => std::fs::rename(&other, env.path("app.db")).expect("renamed"),
+            }
+            if goes_on {
+                ask("UPDATE item SET n = 8 WHERE id = 2; SELECT 2;");
+            }
+            drop(input);
+            child.wait().expect("it ends");
+            let case = format!("{journal}, in place {in_place}, goes on {goes_on}");
+            env.graft(["add", "app.db"]).ok();
+            env.graft(["commit", "-qm", "Other"]).ok();
+            env.graft(["export", "HEAD:app.db", "-o", "out.db"]).ok();
+            let (stored, there) = (env.path("out.db"), env.path("app.db"));
+            let rows = "SELECT group_concat(id || ' ' || n) FROM (SELECT id, n FROM item ORDER BY id)";
+            assert_eq!(crate::database::text(&stored, rows), crate::database::text(&there, rows), "{case}");
+            assert_eq!(env.graft(["status", "--short", "--untracked-files=no"]).ok(), "", "{case}");
+        }
+    }
+}

@@ -206,6 +206,10 @@ impl Recording for FileRecording {
         self.seen = Fingerprint::stat_only(&self.file).ok().flatten().filter(|print| !print.is_racy(taken));
     }
 
+    fn forget_look(&mut self) {
+        self.seen = None;
+    }
+
     fn remember(&mut self) -> Result<(), SourceError> {
         let now = Fingerprint::stat_only(&self.file).ok().flatten();
         // A log that is gone by now is in the file, as it was when the file was looked at; otherwise the file would look otherwise.

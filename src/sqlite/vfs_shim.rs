@@ -104,6 +104,21 @@ pub(super) fn read(conn: &Connection, schema: &CStr, offset: u64, out: &mut [u8]
     matches!(code, ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ)
 }
 
+/// Tells whether the file that a connection has open no longer lies under its name.
+pub(super) fn has_moved(conn: &Connection, schema: &CStr) -> bool {
+    let mut moved: c_int = 0;
+    // SAFETY: the handle is that of the open connection, and the answer a number.
+    let asked = unsafe {
+        ffi::sqlite3_file_control(
+            conn.handle(),
+            schema.as_ptr(),
+            ffi::SQLITE_FCNTL_HAS_MOVED,
+            ptr::from_mut(&mut moved).cast(),
+        )
+    };
+    asked != ffi::SQLITE_OK || moved != 0
+}
+
 /// Returns the open file of a database, if it is one of this layer.
 ///
 /// # Safety

@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use super::recorded::{Pages, Reader};
 use crate::model::page::ZERO_PAGE;
 use crate::model::{PAGE_SIZE, PageBuf, PageIdx, PageSet, SourceError, page};
 use crate::sqlite::header::same_but_volatile;
+use crate::sqlite::holders::sidecar;
 use crate::sqlite::vfs_shim::{self, Written};
 
 /// Files of up to this many bytes are looked at as a whole again, after somebody else has written to them.
@@ -73,6 +75,9 @@ pub trait Recording {
     /// Looks at the file from outside. It has the state that was taken last, and a read transaction is open.
     fn look(&mut self);
 
+    /// Forgets that look: the file has been written to since that state.
+    fn forget_look(&mut self);
+
     /// Remembers the state taken last together with that look, if the file still looks like that but for a log that is gone.
     fn remember(&mut self) -> Result<(), SourceError>;
 }
@@ -102,8 +107,25 @@ struct Followed {
     known: Option<Known>,
     /// When that was last seen.
     seen: Option<Instant>,
+    /// What the file looked like after the last write of this session; what does not respect SQLite's locks shows in nothing else.
+    stamp: Option<Stamp>,
+    /// It looked like that before the statement that runs.
+    is_own: bool,
     /// The whole file has been looked at.
     looked: bool,
+}
+
+/// What a file and its log look like from outside: length, modification, inode and its change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp([Option<[i64; 7]>; 2]);
+
+impl Stamp {
+    fn of(file: &Path) -> Self {
+        Self(["", "-wal"].map(|suffix| {
+            let m = std::fs::metadata(sidecar(file, suffix)).ok()?;
+            Some([m.len() as i64, m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec(), m.ino() as i64, m.dev() as i64])
+        }))
+    }
 }
 
 /// A state that is kept.
@@ -175,6 +197,12 @@ impl Session {
             transactions.hand_on(&self.conn);
             let _ = self.conn.busy_timeout(self.busy.get());
         }
+        for followed in transactions.files.borrow_mut().iter_mut() {
+            // A checkpoint, say, writes to the file without changing its state.
+            if std::mem::take(&mut followed.is_own) && followed.known.is_some() {
+                followed.stamp = Some(Stamp::of(&followed.file));
+            }
+        }
     }
 }
 
@@ -229,7 +257,17 @@ impl Transactions {
                         None
                     }
                 };
-                files.push(Followed { schema, file, written, recording, known: None, seen: None, looked: false });
+                files.push(Followed {
+                    schema,
+                    file,
+                    written,
+                    recording,
+                    known: None,
+                    seen: None,
+                    stamp: None,
+                    is_own: false,
+                    looked: false,
+                });
                 files.len() - 1
             });
             let followed = &mut files[place];
@@ -255,9 +293,14 @@ impl Transactions {
     fn checkpoint(&self, conn: &Connection) {
         self.each(|followed| {
             if followed.is_ahead() && followed.written.has_log() {
+                if followed.stamp != Some(Stamp::of(&followed.file)) {
+                    followed.known = None;
+                    return Ok(());
+                }
                 let schema = followed.quoted();
                 // A log that stays is looked at as well.
                 let _ = conn.execute_batch(&format!("PRAGMA {schema}.wal_checkpoint(PASSIVE)"));
+                followed.stamp = Some(Stamp::of(&followed.file));
             }
             Ok(())
         });
@@ -279,11 +322,16 @@ impl Transactions {
                 let is_state = |k: &Known| {
                     k.data_version == data_version && k.doubtful.max().is_none_or(|last| last == PageIdx::FIRST)
                 };
+                let unchanged = |stamp: Option<Stamp>, file: &Path| stamp == Some(Stamp::of(file));
                 if followed.known.as_ref().is_some_and(is_state)
                     && followed.written.is_empty()
+                    && !vfs_shim::has_moved(conn, &followed.schema)
                     && let Some(recording) = &mut followed.recording
                 {
                     recording.look();
+                    if !unchanged(followed.stamp, &followed.file) {
+                        recording.forget_look();
+                    }
                 }
                 Ok(())
             })
@@ -330,6 +378,10 @@ impl Followed {
     }
 
     fn find_state(&mut self, conn: &Connection) -> Result<(), SourceError> {
+        if self.stamp.is_none_or(|stamp| stamp != Stamp::of(&self.file)) {
+            self.known = None;
+        }
+        self.is_own = true;
         if self.known.is_some() && self.seen.is_some_and(|seen| seen.elapsed() < RECENT) {
             return Ok(());
         }
@@ -339,6 +391,10 @@ impl Followed {
                 return Ok(());
             }
             followed.known = None;
+            let stamp = Stamp::of(&followed.file);
+            if vfs_shim::has_moved(conn, &followed.schema) {
+                return Ok(());
+            }
             let reader = Reader::new(conn, &followed.schema, followed.written.has_log())?;
             let Some(byte_len) = reader.byte_len(&followed.file) else { return Ok(()) };
             let Some(recording) = &mut followed.recording else { return Ok(()) };
@@ -355,6 +411,11 @@ impl Followed {
             let mut page1 = ZERO_PAGE;
             reader.page(PageIdx::FIRST, &mut page1)?;
             let page_count = page::pages_for(byte_len).unwrap_or(u32::MAX);
+            // Somebody may have put another file in its place meanwhile.
+            if vfs_shim::has_moved(conn, &followed.schema) || stamp != Stamp::of(&followed.file) {
+                return Ok(());
+            }
+            followed.stamp = Some(stamp);
             // Stored as it is with the first change, whatever of it does not count as one.
             let doubtful = PageSet::first(1);
             followed.known = Some(Known { data_version, page_count, page1: Box::new(page1), doubtful });
@@ -370,8 +431,8 @@ impl Followed {
         self.reading(conn, |followed, data_version| {
             let (Some(mut known), Some(recording)) = (before, &mut followed.recording) else { return Ok(()) };
             let Some(mut pages) = followed.written.take() else { return Ok(()) };
-            if known.data_version != data_version {
-                // Somebody else has committed: before, after, or in between.
+            if known.data_version != data_version || vfs_shim::has_moved(conn, &followed.schema) {
+                // Somebody else has committed, before, after, or in between; or it is another file by now.
                 return Ok(());
             }
             let reader = Reader::new(conn, &followed.schema, followed.written.has_log())?;
