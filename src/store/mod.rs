@@ -57,7 +57,7 @@ mod verify;
 mod volumes;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -132,6 +132,8 @@ struct Inner {
     frames: Mutex<LruCache<(SegmentId, usize), Frame>>,
     /// Where pieces of segments come from that are not here.
     source: OnceLock<Arc<dyn SegmentSource>>,
+    /// Segments in pieces of which something was damaged, and which are fetched once more.
+    refetched: Mutex<HashSet<SegmentId>>,
 }
 
 impl Store {
@@ -154,6 +156,7 @@ impl Store {
             segments: Mutex::new(LruCache::new(cache(SEGMENTS_KEPT))),
             frames: Mutex::new(LruCache::new(cache(FRAMES_KEPT))),
             source: OnceLock::new(),
+            refetched: Mutex::default(),
         })))
     }
 
@@ -280,11 +283,10 @@ impl Store {
         if let Some(map) = lock(&self.0.maps).get(&id) {
             return Ok(map.clone());
         }
-        let bytes = self.map_bytes(id.as_bytes())?;
-        let map: PageMap = cbor::decode(&bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
-        if map.id() != id {
-            return Err(self.damaged_map(&id, "its bytes do not match its id"));
-        }
+        let map = self.sound_map(id.as_bytes(), |bytes| {
+            let map: PageMap = cbor::decode(bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
+            if map.id() == id { Ok(map) } else { Err(self.damaged_map(&id, "its bytes do not match its id")) }
+        })?;
         lock(&self.0.maps).put(id, map.clone());
         Ok(map)
     }
@@ -293,10 +295,11 @@ impl Store {
         if let Some(chunk) = lock(&self.0.chunks).get(&id) {
             return Ok(Arc::clone(chunk));
         }
-        let bytes = self.map_bytes(id.as_bytes())?;
-        let chunk: MapChunk = cbor::decode(&bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
-        let origins = (chunk.id() == id).then(|| chunk.unpack()).flatten();
-        let origins = Arc::new(origins.ok_or_else(|| self.damaged_map(&id, "its bytes do not match its id"))?);
+        let origins = Arc::new(self.sound_map(id.as_bytes(), |bytes| {
+            let chunk: MapChunk = cbor::decode(bytes).map_err(|e| self.damaged_map(&id, &e.to_string()))?;
+            let origins = (chunk.id() == id).then(|| chunk.unpack()).flatten();
+            origins.ok_or_else(|| self.damaged_map(&id, "its bytes do not match its id"))
+        })?);
         lock(&self.0.chunks).put(id, Arc::clone(&origins));
         Ok(origins)
     }
@@ -314,6 +317,47 @@ impl Store {
         self.open_segment(segment)?.ok_or_else(missing)?.map_bytes(section)
     }
 
+    /// Reads a page map or a chunk; one that came damaged from a remote is fetched once more.
+    fn sound_map<T>(&self, id: &[u8; 32], read: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
+        match self.map_bytes(id).and_then(|bytes| read(&bytes)) {
+            Err(error) if error.is_damage() => {
+                let value = self.0.index.get(Keyspace::Maps, id)?;
+                let place = value.map(|value| self.index_value::<MapPlace>(&value)).transpose()?;
+                match place.is_some_and(|MapPlace(segment, _)| self.refetch(segment)) {
+                    true => read(&self.map_bytes(id)?),
+                    false => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Forgets what is here of a segment in pieces, of which something is damaged, so that it is fetched once more. Only once, and only
+    /// if its remote answers: what is here may be all there is. Returns whether it is worth reading again.
+    fn refetch(&self, id: SegmentId) -> bool {
+        let Some(source) = self.source().filter(|_| self.is_in_pieces(id)) else { return false };
+        if lock(&self.0.refetched).contains(&id) || source.read(id, 0..1).is_err() {
+            return false;
+        }
+        lock(&self.0.refetched).insert(id);
+        tracing::info!(%id, "a piece is damaged and fetched again");
+        let is_gone = LazyFile::discard(&self.0.dir, id).is_ok();
+        self.forget_segment(id);
+        let mut frames = lock(&self.0.frames);
+        let stale: Vec<_> = frames.iter().map(|(key, _)| *key).filter(|(segment, _)| *segment == id).collect();
+        stale.iter().for_each(|key| drop(frames.pop(key)));
+        is_gone
+    }
+
+    /// Does it for the segment that an error is about.
+    fn refetch_damaged(&self, error: &StoreError) -> bool {
+        match error {
+            StoreError::DamagedPage { segment, .. } => self.refetch(*segment),
+            StoreError::Damaged { path, .. } => rebuild::file_id(path).is_some_and(|segment| self.refetch(segment)),
+            _ => false,
+        }
+    }
+
     fn segment(&self, commit: &LoadedCommit) -> Result<Arc<Segment>> {
         let id = commit.placement.segment;
         self.open_segment(id)?.ok_or(StoreError::MissingSegment {
@@ -325,6 +369,13 @@ impl Store {
 
     /// Opens a segment of which only pieces are here.
     fn open_pieces(&self, id: SegmentId) -> Result<Option<Segment>> {
+        match self.open_pieces_as_they_are(id) {
+            Err(error) if error.is_damage() && self.refetch(id) => self.open_pieces_as_they_are(id),
+            other => other,
+        }
+    }
+
+    fn open_pieces_as_they_are(&self, id: SegmentId) -> Result<Option<Segment>> {
         let Some(file) = LazyFile::open(&self.0.dir, id)? else { return Ok(None) };
         let pieces = Pieces { file: Arc::new(file), dir: self.0.dir.clone(), source: self.source() };
         Segment::in_pieces(id, &paths::lazy(&self.0.dir, id), pieces).map(Some)

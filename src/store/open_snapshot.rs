@@ -132,6 +132,13 @@ impl OpenSnapshot {
 
     /// Returns the hash of a page; that of the zero page where nothing was written.
     pub fn page_hash(&self, page: PageIdx) -> Result<PageHash> {
+        match self.page_hash_once(page) {
+            Err(error) if self.store.refetch_damaged(&error) => self.page_hash_once(page),
+            other => other,
+        }
+    }
+
+    fn page_hash_once(&self, page: PageIdx) -> Result<PageHash> {
         match self.origin(page)? {
             Some(commit) => {
                 let nth = commit.commit.pages.rank(page).ok_or_else(|| self.store.missing(&commit))?;
@@ -144,6 +151,17 @@ impl OpenSnapshot {
 
     /// Appends the hashes of the pages `first`, `first + 1`, …, `count` of them, to `out`.
     pub fn page_hashes(&self, first: PageIdx, count: u32, out: &mut Vec<PageHash>) -> Result<()> {
+        let before = out.len();
+        match self.page_hashes_once(first, count, out) {
+            Err(error) if self.store.refetch_damaged(&error) => {
+                out.truncate(before);
+                self.page_hashes_once(first, count, out)
+            }
+            other => other,
+        }
+    }
+
+    fn page_hashes_once(&self, first: PageIdx, count: u32, out: &mut Vec<PageHash>) -> Result<()> {
         self.prepare_scan()?;
         let mut run = Run::default();
         for n in first.get()..first.get() + count {
@@ -171,6 +189,14 @@ impl OpenSnapshot {
 
     /// As [`PageSource::read_pages`], with the store's own error.
     pub fn read(&self, first: PageIdx, out: &mut [u8]) -> Result<()> {
+        match self.read_once(first, out) {
+            // What came from a remote may have come wrong.
+            Err(error) if self.store.refetch_damaged(&error) => self.read_once(first, out),
+            other => other,
+        }
+    }
+
+    fn read_once(&self, first: PageIdx, out: &mut [u8]) -> Result<()> {
         assert!(out.len().is_multiple_of(PAGE_SIZE), "whole pages are read");
         if out.len() > 16 * PAGE_SIZE {
             self.prepare_scan()?;

@@ -161,3 +161,43 @@ fn clones_and_reads_survive_every_fault_at_every_request() {
     });
     assert!(rounds > 20, "{rounds}");
 }
+
+#[test]
+fn pages_that_come_wrong_come_once_more() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = "replica-faulty-read";
+    let one = Side::new(&dir.path().join("one"), name);
+    one.write(1, noise(1, 90), 90);
+    one.push().expect("pushed");
+    for n in 0..70u32 {
+        one.write(n + 1, noise(u64::from(n), 1), 90);
+        one.push().expect("pushed");
+    }
+    let wanted = one.read().expect("readable");
+    for nth in (1..).step_by(9) {
+        let into = dir.path().join(format!("two{nth}"));
+        let two = Side::clone(&into, name);
+        inject(name, Fault::Flipped, nth);
+        let seen = two.read().unwrap_or_else(|e| panic!("at {nth}: {e}"));
+        let reached = settle(name);
+        assert!(seen == wanted, "at {nth}");
+        if !reached {
+            break;
+        }
+    }
+    // What comes wrong while the page map is read does not stay, either.
+    let mut nth = 1;
+    loop {
+        let into = dir.path().join(format!("three{nth}"));
+        let store = open_store(&into, name);
+        inject(name, Fault::Flipped, nth);
+        let _ = Replicator::new(&store, &open_remote(name), &|_| ()).clone_volume("origin", "v", None);
+        let reached = settle(name);
+        let again = Replicator::new(&store, &open_remote(name), &|_| ()).clone_volume("origin", "v", None);
+        again.unwrap_or_else(|e| panic!("at {nth}: {e}"));
+        if !reached {
+            break;
+        }
+        nth += 7;
+    }
+}
