@@ -270,3 +270,60 @@ fn sql_value(path: &std::path::Path, query: &str) -> i64 {
     let connection = rusqlite::Connection::open(path).expect("opens");
     connection.query_row(query, [], |row| row.get(0)).expect("one value")
 }
+
+#[test]
+fn two_paths_of_one_volume_are_two_files() {
+    let place = Place::new();
+    place.run("one", &["branch", "side"]);
+    place.run("one", &["mv", "app.db", "z.db"]);
+    place.run("one", &["commit", "-qm", "moved"]);
+    place.run("one", &["restore", "--staged", "--worktree", "--source", "side", "app.db"]);
+    place.run("one", &["commit", "-qm", "both"]);
+    place.run("one", &["push", "--all"]);
+    place.lazily("two");
+    let n = |file: &str| place.run("two", &["sql", "--db", file, "SELECT n FROM item WHERE id = 7"]).trim().to_owned();
+    let old = n("app.db");
+    place.run("two", &["sql", "--db", "z.db", "UPDATE item SET n = 1001 WHERE id = 7"]);
+    assert_eq!((n("app.db"), n("z.db"), place.short("two")), (old.clone(), "1001".to_owned(), " M z.db\n".to_owned()));
+    place.run("two", &["commit", "-qam", "one of them"]);
+    assert_eq!(place.run("two", &["diff", "--name-only", "HEAD~1", "HEAD"]), "z.db\n");
+    place.run("two", &["sql", "--db", "app.db", "UPDATE item SET n = 1002 WHERE id = 7"]);
+    place.run("two", &["stash"]);
+    assert_eq!((n("app.db"), n("z.db"), place.short("two")), (old.clone(), "1001".to_owned(), String::new()));
+    place.run("two", &["stash", "pop"]);
+    assert_eq!(
+        (n("app.db"), n("z.db"), place.short("two")),
+        ("1002".to_owned(), "1001".to_owned(), " M app.db\n".to_owned())
+    );
+    place.run("two", &["commit", "-qam", "the other"]);
+    place.run("two", &["switch", "--detach", "HEAD~1"]);
+    assert_eq!((n("app.db"), n("z.db"), place.short("two")), (old, "1001".to_owned(), String::new()));
+    place.run("two", &["reset", "--hard", "main"]);
+    place.run("two", &["switch", "side"]);
+    assert_eq!((place.run("two", &["ls-files"]), place.short("two")), ("app.db\n".to_owned(), String::new()));
+    place.run("two", &["switch", "main"]);
+    assert_eq!((n("app.db"), n("z.db"), place.short("two")), ("1002".to_owned(), "1001".to_owned(), String::new()));
+    place.run("two", &["fsck"]);
+}
+
+#[test]
+fn a_database_in_wal_mode_stays_in_it() {
+    let place = Place::new();
+    sql(&place.dir("one").join("app.db"), "PRAGMA journal_mode = WAL; UPDATE item SET n = 1000 WHERE id = 7");
+    place.run("one", &["commit", "-qam", "wal"]);
+    place.run("one", &["push"]);
+    place.lazily("two");
+    let query = |sql: &str| place.run("two", &["sql", "--db", "app.db", sql]);
+    assert_eq!(query("SELECT n FROM item WHERE id = 7"), "1000\n");
+    query("UPDATE item SET n = 1001 WHERE id = 7");
+    query("UPDATE item SET n = 1002 WHERE id = 8");
+    assert_eq!(query("SELECT sum(n) FROM item WHERE id IN (7, 8); PRAGMA integrity_check"), "2003\nok\n");
+    place.run("two", &["commit", "-qam", "from afar"]);
+    place.run("two", &["push"]);
+    place.run("two", &["export", "HEAD:app.db", "-o", "x.db"]);
+    assert_eq!(std::fs::read(place.dir("two").join("x.db")).expect("read")[18..20], [2, 2]);
+    place.run("one", &["pull"]);
+    place.assert_sound("one");
+    let n = sql_value(&place.dir("one").join("app.db"), "SELECT sum(n) FROM item WHERE id IN (7, 8)");
+    assert_eq!(n, 2003);
+}

@@ -271,6 +271,17 @@ impl Check<'_> {
             }
             Err(e) => self.find("volumes", e, vec!["volumes that belong to no file".to_owned()]),
         }
+        match repo.store().heads() {
+            Ok(heads) => {
+                for head in heads {
+                    interrupt::check()?;
+                    let name = format!("the newest state of volume {}", head.volume);
+                    let used = vec![name.clone()];
+                    self.state(name, head, used, connectivity_only, (&mut done, &mut commits))?;
+                }
+            }
+            Err(e) => self.find("files that are not materialized", e, vec!["their newest states".to_owned()]),
+        }
         drop(work);
         self.report.checked.storage_commits = commits.len() as u64;
         interrupt::check()?;

@@ -216,6 +216,7 @@ impl Repository {
         if is_file {
             durable::rename(&source, &target).map_err(RepoError::file("move", &source))?;
         }
+        self.copy_head(from, to, lock)?;
         if let Some(mut entry) = index.remove(from) {
             // The rename changes the inode's change time, so the old fingerprint says nothing any more.
             entry.fingerprint = None;
@@ -223,6 +224,7 @@ impl Repository {
             index.insert(entry);
             self.save_index(index, lock)?;
         }
+        self.store().remove_head(from, lock)?;
         Ok(())
     }
 

@@ -81,8 +81,7 @@ impl Repository {
         let change = |e: &&IndexEntry| (e.path.clone(), index.get(&e.path).map(IndexEntry::state));
         self.keep_contents(&lock, &before, touched.iter().map(change))?;
         self.save_index(&index, &lock)?;
-        let volumes = touched.iter().map(|e| (e.path.clone(), e.volume));
-        self.drop_heads(&lock, &index, volumes, &[])
+        self.drop_heads(&lock, &index, touched.iter().map(|e| e.path.clone()), &[])
     }
 
     /// Returns the index of a tree. What is known of files in the states they are staged in is kept.

@@ -1,7 +1,7 @@
 //! Tracked files that are not materialized: the index says so, and no file is at their path.
 //!
-//! What such a file holds in the worktree is the newest state of its volume, its head, kept by the store as that of any volume; as
-//! long as there is none, the staged state. Every operation that asks what the file at a path holds asks here where there is no file,
+//! What such a file holds in the worktree is its head, a newer state of its volume that the store keeps for its path; as long as there
+//! is none, the staged state. Every operation that asks what the file at a path holds asks here where there is no file,
 //! so a database that never arrived is added, compared and switched like one that lies there. As soon as a file is at the path, the
 //! file is what counts.
 //!
@@ -16,7 +16,7 @@ use super::index::{Index, IndexEntry};
 use super::objects::ObjectReader;
 use super::operations::FileState;
 use crate::model::object::Object;
-use crate::model::{FileMode, ObjectId, PageSet, RepoPath, Snapshot, VolumeId};
+use crate::model::{FileMode, ObjectId, PageSet, RepoPath, Snapshot};
 use crate::store::{Ingested, Transaction};
 use crate::util::lock::FileLock;
 
@@ -73,9 +73,9 @@ impl Repository {
         path.under(self.top()).symlink_metadata().is_err_and(|e| nothing.contains(&e.kind()))
     }
 
-    /// Returns the head of an entry's volume, if it has one.
+    /// Returns the head of an entry, if it has one, as a state of its volume: another one was staged when it was written, maybe.
     fn head_of(&self, entry: &IndexEntry) -> Result<Option<Snapshot>> {
-        Ok(self.store().volume_state(entry.volume)?.map(|state| state.snapshot))
+        Ok(self.store().head(&entry.path)?.map(|head| Snapshot { volume: entry.volume, ..head }))
     }
 
     /// Tells whether a file that is not materialized holds what is staged, without opening the store.
@@ -111,10 +111,8 @@ impl Repository {
     }
 
     /// Gives a file that is not materialized another content; its permission is the index's affair.
-    pub(super) fn set_head(&self, volume: VolumeId, to: &ObjectId, lock: &FileLock) -> Result<()> {
-        // A state of another volume, where the file was replaced by another one, is taken over as one of this volume.
-        let snapshot = Snapshot { volume, ..self.snapshot(to)? };
-        Ok(self.store().set_volume_state(&snapshot, lock)?)
+    pub(super) fn set_head(&self, path: &RepoPath, to: &ObjectId, lock: &FileLock) -> Result<()> {
+        Ok(self.store().set_head(path, &self.snapshot(to)?, lock)?)
     }
 
     /// Keeps the contents of files that are not materialized where only their index entries are about to change.
@@ -125,17 +123,24 @@ impl Repository {
         changes: impl Iterator<Item = (RepoPath, Option<FileState>)>,
     ) -> Result<()> {
         for (path, after) in changes {
-            let (Some(entry), Some(after)) = (index.get(&path), after) else { continue };
-            if !self.is_unmaterialized(entry) || after.snapshot == entry.snapshot {
+            let Some(after) = after else { continue };
+            let Some(entry) = index.get(&path) else {
+                // Nothing that is left over may be taken for the content of a new file.
+                self.drop_heads(lock, index, [path], &[])?;
                 continue;
-            }
-            let wanted = self.snapshot(&after.snapshot)?.volume;
-            let now = match self.head_of(entry)? {
-                Some(_) if wanted == entry.volume => continue,
-                Some(head) => head,
-                None => self.snapshot(&entry.snapshot)?,
             };
-            self.store().set_volume_state(&Snapshot { volume: wanted, ..now }, lock)?;
+            if self.is_unmaterialized(entry) && after.snapshot != entry.snapshot && self.store().head(&path)?.is_none()
+            {
+                self.set_head(&path, &entry.snapshot, lock)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a path the content of a file that is not materialized and about to be moved there.
+    pub(super) fn copy_head(&self, from: &RepoPath, to: &RepoPath, lock: &FileLock) -> Result<()> {
+        if let Some(head) = self.store().head(from)? {
+            self.store().set_head(to, &head, lock)?;
         }
         Ok(())
     }
@@ -146,16 +151,20 @@ impl Repository {
         &self,
         lock: &FileLock,
         index: &Index,
-        volumes: impl IntoIterator<Item = (RepoPath, VolumeId)>,
+        paths: impl IntoIterator<Item = RepoPath>,
         known: &[ObjectId],
     ) -> Result<()> {
-        for (path, volume) in volumes {
-            let Some(head) = self.store().volume_state(volume)?.map(|state| state.snapshot) else { continue };
+        for path in paths {
+            let entry = index.get(&path);
+            let head = match entry {
+                Some(entry) => self.head_of(entry)?,
+                None => self.store().head(&path)?,
+            };
+            let Some(head) = head else { continue };
             let id = head.to_raw().id();
-            let mut owners = index.entries().iter().filter(|e| e.volume == volume && self.is_unmaterialized(e));
-            let is_staged = match owners.next() {
+            let is_staged = match entry.filter(|e| self.is_unmaterialized(e)) {
                 Some(entry) if entry.snapshot != id => continue,
-                owner => owner.is_some(),
+                entry => entry.is_some(),
             };
             if !is_staged && !known.contains(&id) {
                 let mut tx = Transaction::new(self.store(), lock)?;
@@ -163,7 +172,7 @@ impl Repository {
                 tx.publish()?;
                 self.note_saved(&path, id)?;
             }
-            self.store().remove_volume_state(volume, lock)?;
+            self.store().remove_head(&path, lock)?;
         }
         Ok(())
     }

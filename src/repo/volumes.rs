@@ -80,7 +80,9 @@ impl Repository {
         if self.newest_of(path)? != *seen {
             return Err(NotAVolume::Moved(path.clone()).into());
         }
-        Ok(self.store().write_volume_locked(&lock, seen, FileKind::Sqlite, byte_len, runs)?)
+        let snapshot = self.store().write_upon(&lock, seen, FileKind::Sqlite, byte_len, runs)?;
+        self.store().set_head(path, &snapshot, &lock)?;
+        Ok(snapshot)
     }
 }
 
@@ -127,11 +129,11 @@ impl VolumeFile for StoreVolume {
     }
 
     fn reserve(&mut self) -> Result<bool, SourceError> {
-        if let Some((seen, _)) = &self.seen {
-            // A file may have come to be another volume.
-            self.id = seen.volume;
-        }
-        let Some(lock) = self.store.try_lock_volume(self.id)? else { return Ok(false) };
+        let lock = match &self.of {
+            Some((_, path)) => self.store.try_lock_head(path)?,
+            None => self.store.try_lock_volume(self.id)?,
+        };
+        let Some(lock) = lock else { return Ok(false) };
         // A transaction that has read an older state must not write on top of a newer one.
         if self.seen.as_ref().is_none_or(|(seen, _)| self.newest().is_ok_and(|newest| newest != *seen)) {
             return Ok(false);

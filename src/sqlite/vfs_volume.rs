@@ -55,6 +55,9 @@ struct Database {
 /// Where SQLite looks, and for how many bytes, to learn whether the pages it keeps still hold: the change counter and what follows.
 const VERSION: (u64, usize) = (24, 16);
 
+/// Where a database says which journal mode it is in: 1 is rollback, 2 is WAL.
+const JOURNAL_MODE: [u64; 2] = [18, 19];
+
 impl Database {
     fn begin(&mut self, seen: Arc<dyn PageSource>) {
         self.byte_len = seen.byte_len();
@@ -90,6 +93,12 @@ impl Database {
                 Ok(())
             })?;
         }
+        // There is no shared memory, so SQLite has to take a database in WAL mode for one in rollback mode.
+        for at in JOURNAL_MODE {
+            if let Some(byte) = at.checked_sub(offset).and_then(|n| out.get_mut(n as usize)) {
+                *byte = (*byte).min(1);
+            }
+        }
         match (offset, out.len()) {
             // Another history may have counted the same, and SQLite would go on with the pages of this one.
             VERSION if self.is_moved => out.iter_mut().for_each(|byte| *byte = !*byte),
@@ -109,7 +118,25 @@ impl Database {
             page[within..within + range.len()].copy_from_slice(&bytes[range]);
             Ok(())
         })?;
+        if JOURNAL_MODE.iter().any(|at| (offset..offset + bytes.len() as u64).contains(at)) {
+            self.keep_journal_mode()?;
+        }
         self.byte_len = self.byte_len.max(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Gives the first page the journal mode that it had before the transaction.
+    fn keep_journal_mode(&mut self) -> Result<(), SourceError> {
+        if self.seen.byte_len() < PAGE_SIZE as u64 {
+            return Ok(());
+        }
+        let mut before = ZERO_PAGE;
+        self.seen.read_pages(PageIdx::FIRST, &mut before)?;
+        if let Some(page) = self.dirty.get_mut(&PageIdx::FIRST) {
+            for at in JOURNAL_MODE {
+                page[at as usize] = before[at as usize];
+            }
+        }
         Ok(())
     }
 

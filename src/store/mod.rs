@@ -33,6 +33,7 @@ mod batch;
 mod container;
 mod entries;
 mod error;
+mod heads;
 mod heal;
 mod index;
 mod ingest;

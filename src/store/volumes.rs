@@ -149,11 +149,15 @@ impl Store {
         if now.snapshot != *expected {
             return Err(VolumeError::Moved(id));
         }
-        self.write_volume_locked(&lock, expected, kind, byte_len, runs)
+        let snapshot = self.write_upon(&lock, expected, kind, byte_len, runs)?;
+        if snapshot != *expected {
+            self.save_state(&snapshot, &lock)?;
+        }
+        Ok(snapshot)
     }
 
-    /// Does what [`Self::write_volume`] does on a state that the caller, who holds the repository lock, knows to be the newest.
-    pub fn write_volume_locked(
+    /// Stores pages as one storage commit upon a state and returns the state that they make; the newest state of no volume changes.
+    pub fn write_upon(
         &self,
         lock: &FileLock,
         expected: &Snapshot,
@@ -173,9 +177,6 @@ impl Store {
         let state = NewState { volume: expected.volume, kind, byte_len, base: base.as_deref() };
         let snapshot = tx.append(state, ingested)?;
         tx.publish()?;
-        if snapshot != *expected {
-            self.save_state(&snapshot, lock)?;
-        }
         self.release();
         Ok(snapshot)
     }
@@ -215,17 +216,6 @@ impl Store {
             writer.add_frame(&pages, &compressor.compress(&bytes))?;
         }
         Ok(Ingested { writer: Some(writer), changed })
-    }
-
-    /// Makes a state, which the store holds, the newest of its volume, whatever that was.
-    pub fn set_volume_state(&self, snapshot: &Snapshot, lock: &FileLock) -> Result<(), VolumeError> {
-        self.save_state(snapshot, lock)
-    }
-
-    /// Forgets the newest state of a volume; its tags stay.
-    pub fn remove_volume_state(&self, id: VolumeId, _lock: &FileLock) -> Result<(), VolumeError> {
-        let path = self.volume_dir().join(id.to_string());
-        Ok(durable::remove(&path).map_err(StoreError::io("remove", &path))?)
     }
 
     /// Keeps other writers of a volume out, as long as the result lives; `None` if one is at work. What only this process knows of a
@@ -304,7 +294,7 @@ impl Store {
         Ok(durable::replace(path, &tmp, bytes).map_err(StoreError::io("write", path))?)
     }
 
-    fn volume_dir(&self) -> PathBuf {
+    pub(super) fn volume_dir(&self) -> PathBuf {
         self.dir().join(paths::VOLUMES)
     }
 

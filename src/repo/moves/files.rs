@@ -1,5 +1,6 @@
 //! Writing and removing the files of a move, and the index afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +14,6 @@ use crate::repo::error::{RepoError, Result};
 use crate::repo::fingerprint::Fingerprint;
 use crate::repo::index::{Index, IndexEntry};
 use crate::repo::monitor::Work;
-use crate::repo::objects::ObjectReader;
 use crate::repo::operations::FileState;
 use crate::repo::types::Warning;
 use crate::sqlite::holders::LockHolders;
@@ -114,14 +114,16 @@ impl Repository {
     fn move_volume(&self, lock: &FileLock, index: &Index, plan: &Move, step: &Step<'_>) -> Result<Written> {
         let Some(target) = step.target else { return Ok(Written::Removed) };
         let staged = plan.index.get(step.path).copied().flatten();
-        let volume = match (index.get(step.path), staged) {
-            (Some(_), _) if step.present.state.is_some_and(|now| now.snapshot == target.snapshot) => None,
-            (Some(entry), _) => Some(entry.volume),
-            (None, Some(staged)) if staged.snapshot != target.snapshot => Some(self.snapshot(&staged.snapshot)?.volume),
-            _ => None,
+        let content = match index.get(step.path) {
+            Some(_) => step.present.state,
+            // What is staged is its content from the beginning, if nothing else is left over.
+            None => {
+                self.drop_heads(lock, index, [step.path.clone()], &[])?;
+                staged
+            }
         };
-        if let Some(volume) = volume {
-            self.set_head(volume, &target.snapshot, lock)?;
+        if content.is_none_or(|state| state.snapshot != target.snapshot) {
+            self.set_head(step.path, &target.snapshot, lock)?;
         }
         Ok(if step.is_there() { Written::Unchanged } else { Written::InVolume })
     }
@@ -210,13 +212,8 @@ impl Repository {
         let mut index = self.index()?;
         let before = index.clone();
         let leaves_out = self.leaves_files_out(&index);
-        let mut touched = Vec::new();
-        for change in journal.files.iter().chain(&journal.index).filter(|_| leaves_out) {
-            touched.extend(index.get(&change.path).map(|e| (change.path.clone(), e.volume)));
-            for state in [change.before, change.after].into_iter().flatten() {
-                touched.push((change.path.clone(), self.snapshot(&state.snapshot)?.volume));
-            }
-        }
+        let touched: BTreeSet<RepoPath> =
+            journal.files.iter().chain(&journal.index).filter(|_| leaves_out).map(|c| c.path.clone()).collect();
         for change in &journal.index {
             match change.after {
                 Some(FileState { mode, snapshot }) => {

@@ -79,7 +79,7 @@ impl Repository {
             self.write_file(&change.path, None, &present, &mut Vec::new())?;
         }
         if !self.is_surely_unchanged(entry)? || before.snapshot != entry.snapshot {
-            self.set_head(entry.volume, &before.snapshot, lock)?;
+            self.set_head(&change.path, &before.snapshot, lock)?;
         }
         Ok(true)
     }
