@@ -168,25 +168,31 @@ fn mounted() -> std::sync::MutexGuard<'static, HashMap<String, Entry>> {
 /// Makes the file system known to SQLite, once.
 pub(super) fn register() -> rusqlite::Result<()> {
     static DONE: OnceLock<c_int> = OnceLock::new();
-    let code = *DONE.get_or_init(|| {
+    register_above(&DONE, |parent| ffi::sqlite3_vfs {
+        szOsFile: parent.szOsFile.max(size_of::<File>().max(vfs_volume::FILE_SIZE) as c_int),
+        zName: NAME.as_ptr(),
+        xOpen: Some(x_open),
+        xDelete: Some(x_delete),
+        xAccess: Some(x_access),
+        xFullPathname: Some(x_full_pathname),
+        ..*parent
+    })
+}
+
+/// Makes a file system above the system's own known to SQLite, once.
+pub(super) fn register_above(
+    done: &OnceLock<c_int>,
+    make: impl FnOnce(&ffi::sqlite3_vfs) -> ffi::sqlite3_vfs,
+) -> rusqlite::Result<()> {
+    let code = *done.get_or_init(|| {
         // SAFETY: null asks for the default file system; the result lives as long as the process, or is null.
         let Some(parent) = (unsafe { ffi::sqlite3_vfs_find(ptr::null()).as_mut() }) else {
             return ffi::SQLITE_ERROR;
         };
         // The functions taken over (time, randomness, sleep, loading) do not look at the structure they are called with.
-        let vfs = Box::new(ffi::sqlite3_vfs {
-            szOsFile: parent.szOsFile.max(size_of::<File>().max(vfs_volume::FILE_SIZE) as c_int),
-            pNext: ptr::null_mut(),
-            zName: NAME.as_ptr(),
-            pAppData: ptr::from_mut(parent).cast(),
-            xOpen: Some(x_open),
-            xDelete: Some(x_delete),
-            xAccess: Some(x_access),
-            xFullPathname: Some(x_full_pathname),
-            ..*parent
-        });
+        let vfs = ffi::sqlite3_vfs { pNext: ptr::null_mut(), pAppData: ptr::from_mut(parent).cast(), ..make(parent) };
         // SAFETY: the structure is leaked, so it lives as long as SQLite may use it.
-        unsafe { ffi::sqlite3_vfs_register(Box::leak(vfs), 0) }
+        unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs)), 0) }
     });
     match code {
         ffi::SQLITE_OK => Ok(()),
@@ -194,11 +200,11 @@ pub(super) fn register() -> rusqlite::Result<()> {
     }
 }
 
-/// The system's own file system, which gets what is not a mounted source.
+/// The system's own file system, which gets what is not taken over.
 ///
 /// # Safety
-/// `vfs` is the structure made in [`register`].
-unsafe fn parent<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a mut ffi::sqlite3_vfs {
+/// `vfs` is a structure made in [`register_above`].
+pub(super) unsafe fn parent<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a mut ffi::sqlite3_vfs {
     // SAFETY: pAppData was set to the default file system, which is never freed.
     unsafe { &mut *(*vfs).pAppData.cast() }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection, ffi};
 
+use super::vfs::{self, parent};
 use crate::model::{PAGE_SIZE, PageIdx, PageSet};
 
 /// The name under which SQLite knows it.
@@ -156,39 +157,15 @@ enum Role {
 /// Makes the layer known to SQLite, once.
 pub(super) fn register() -> rusqlite::Result<()> {
     static DONE: OnceLock<c_int> = OnceLock::new();
-    let code = *DONE.get_or_init(|| {
-        // SAFETY: null asks for the default file system; the result lives as long as the process, or is null.
-        let Some(parent) = (unsafe { ffi::sqlite3_vfs_find(ptr::null()).as_mut() }) else {
-            return ffi::SQLITE_ERROR;
-        };
-        // The functions taken over (time, randomness, sleep, loading) do not look at the structure they are called with.
-        let vfs = Box::new(ffi::sqlite3_vfs {
-            szOsFile: parent.szOsFile + size_of::<File>() as c_int,
-            pNext: ptr::null_mut(),
-            zName: NAME.as_ptr(),
-            pAppData: ptr::from_mut(parent).cast(),
-            xOpen: Some(x_open),
-            xDelete: Some(x_delete),
-            xAccess: Some(x_access),
-            xFullPathname: Some(x_full_pathname),
-            ..*parent
-        });
-        // SAFETY: the structure is leaked, so it lives as long as SQLite may use it.
-        unsafe { ffi::sqlite3_vfs_register(Box::leak(vfs), 0) }
-    });
-    match code {
-        ffi::SQLITE_OK => Ok(()),
-        code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
-    }
-}
-
-/// The file system below.
-///
-/// # Safety
-/// `vfs` is the structure made in [`register`].
-unsafe fn parent<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a mut ffi::sqlite3_vfs {
-    // SAFETY: pAppData was set to the default file system, which is never freed.
-    unsafe { &mut *(*vfs).pAppData.cast() }
+    vfs::register_above(&DONE, |parent| ffi::sqlite3_vfs {
+        szOsFile: parent.szOsFile + size_of::<File>() as c_int,
+        zName: NAME.as_ptr(),
+        xOpen: Some(x_open),
+        xDelete: Some(x_delete),
+        xAccess: Some(x_access),
+        xFullPathname: Some(x_full_pathname),
+        ..*parent
+    })
 }
 
 /// The file below one of this layer.

@@ -1,6 +1,6 @@
 //! Transactions of a session on files, handed on one by one to whoever keeps the states of these files.
 //!
-//! What a transaction wrote is told by the layer that its files are opened through ([`super::super::vfs_shim`]); the pages are read after
+//! What a transaction wrote is told by the layer that its files are opened through (`vfs_shim`); the pages are read after
 //! it, in a read transaction of the same connection. They count only if no other connection has committed since the state that they
 //! are added to: SQLite's `data_version` says so, within that read transaction. Otherwise what is kept is forgotten, and taken up again
 //! by looking at the whole file, or not at all; what the file holds is the truth either way.
