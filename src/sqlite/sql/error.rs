@@ -64,13 +64,15 @@ impl RunError {
             }
             other => (message(other), None, code(other)),
         };
+        let is_gone = error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_DBMOVED);
+        let gone = |text: &str| is_gone.then(|| text.to_owned());
         Self::Sql(Box::new(SqlError {
-            message: text,
+            message: gone("the file was moved, removed or replaced while this session had it open").unwrap_or(text),
             stage,
             offset,
             cause,
-            help: None,
-            read_only: number == Some(ffi::SQLITE_READONLY),
+            help: gone("leave the session and open the file that is there now"),
+            read_only: number == Some(ffi::SQLITE_READONLY) && !is_gone,
             busy: matches!(number, Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)),
         }))
     }
