@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::copy::copy;
 use super::{MaterializeError, WriteOptions};
@@ -16,6 +17,9 @@ use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::holders::{openers, sidecar};
 use crate::util::fs::{self as durable, TempFile};
+
+/// How long a file may stay open in a program that is about to close it, or to become another one.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// First bytes of a rollback journal and of a WAL (the last bit of the latter is its byte order).
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -124,8 +128,12 @@ fn hold(db: &Attached, path: &Path, opts: &WriteOptions<'_>) -> Result<(), Mater
     // In exclusive locking mode the lock outlives the transaction.
     db.execute("BEGIN EXCLUSIVE; SELECT 1 FROM g.sqlite_schema LIMIT 1", opts.busy())?;
     // An idle connection in rollback mode holds no lock, and would go on with a file that has no name any more.
-    if let Some((_, by)) = openers(&[path.to_owned()]).pop() {
-        return Err(MaterializeError::Open { path: path.into(), by });
+    let patience = Instant::now() + opts.busy_timeout.min(PATIENCE);
+    while let Some((_, by)) = openers(&[path.to_owned()]).pop() {
+        if Instant::now() >= patience {
+            return Err(MaterializeError::Open { path: path.into(), by });
+        }
+        std::thread::sleep(PATIENCE / 20);
     }
     let expected = (opts.still_expected)();
     db.execute("COMMIT", opts.busy())?;
