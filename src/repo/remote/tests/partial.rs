@@ -140,3 +140,21 @@ fn the_generations_of_merges_are_counted_on_every_path() {
     assert_eq!(history(&two, merge), 6);
     sound(&two);
 }
+
+#[test]
+fn what_a_page_map_names_comes_from_older_bundles() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let one = with_remote(&dir.path().join("one"), "mapped");
+    let mut pages = [0; 200];
+    // Each page is written once, far more often than a snapshot lists storage commits.
+    for n in 0..200 {
+        pages[n as usize] = n;
+        commit(&one, "a.bin", &pages);
+        push(&one, &["main"]);
+    }
+    let two = shallow("mapped", &dir.path().join("two"), 1).repo;
+    sound(&two);
+    assert!(
+        fs::read(dir.path().join("two/a.bin")).expect("read") == fs::read(dir.path().join("one/a.bin")).expect("read")
+    );
+}

@@ -15,13 +15,12 @@ impl Receiver<'_> {
             let mut base = None;
             for (log, lsn, commit) in snapshot.commits_newest_first() {
                 let origin = Origin { log, lsn, commit };
-                let is_new = !self.sound.contains(&commit);
                 if !self.check(&origin)? {
                     return Ok(Some(format!("storage commit {log}:{lsn}")));
                 }
-                base = is_new.then_some(origin);
+                base = Some(origin);
             }
-            let Some(base) = base else { continue };
+            let Some(base) = base.filter(|base| !self.complete.contains(&base.commit)) else { continue };
             let entry = self.fresh.get(&(base.log, base.lsn));
             // The maps of a commit that was here before are here as well.
             let Some(map) = entry.and_then(|entry| entry.commit.checkpoint) else { continue };
@@ -36,6 +35,7 @@ impl Receiver<'_> {
                     }
                 }
             }
+            self.complete.insert(base.commit);
         }
         Ok(None)
     }

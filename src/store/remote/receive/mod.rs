@@ -69,6 +69,8 @@ pub struct Receiver<'a> {
     snapshots: Vec<ObjectId>,
     /// Storage commits that were seen to be right.
     sound: HashSet<CommitHash>,
+    /// Of them, those whose page maps were seen to name nothing that is lacking.
+    complete: HashSet<CommitHash>,
     /// Of them, those that are new here.
     fresh: HashMap<(LogId, Lsn), LogEntry>,
     received: Received,
@@ -116,6 +118,7 @@ impl<'a> Receiver<'a> {
             walked: HashMap::new(),
             snapshots: Vec::new(),
             sound: HashSet::new(),
+            complete: HashSet::new(),
             fresh: HashMap::new(),
             received: Received::default(),
             is_lazy: false,

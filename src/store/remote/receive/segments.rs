@@ -14,7 +14,7 @@ use crate::store::segment::Segment;
 use crate::util::fs::{self as durable, TempFile};
 
 /// Bytes of a segment asked for at a time.
-const PART: u64 = 4 << 20;
+const PART: u64 = 2 << 20;
 /// Pages verified in one step.
 const VERIFIED_AT_ONCE: u32 = 4096;
 
