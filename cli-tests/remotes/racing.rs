@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::Place;
@@ -55,6 +56,80 @@ fn race(place: &Place, writers: usize, rounds: usize) {
     let sum = (1..=writers * rounds).map(|row| 1000 + row as i64).sum::<i64>();
     let rows = format!("SELECT sum(n) FROM item WHERE id <= {}", writers * rounds);
     assert_eq!(crate::database::number(&place.dir("judge").join("app.db"), &rows), sum);
+}
+
+/// Says that a writer is done, also when it has failed.
+struct Leaving<'a>(&'a AtomicUsize);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Lets `writers` push `rounds` commits each to branches of their own while somebody removes all the time what is unneeded.
+fn race_a_collector(place: &Place, writers: usize, rounds: usize) {
+    let names: Vec<String> = (0..writers).map(|writer| format!("w{writer}")).collect();
+    names.iter().chain([&"collector".to_owned()]).for_each(|name| place.clone(name));
+    let at_work = AtomicUsize::new(writers);
+    let graft = |name: &str, args: &[&str]| place.env.graft_in(&place.dir(name), args);
+    thread::scope(|scope| {
+        for (writer, name) in names.iter().enumerate() {
+            let (graft, at_work) = (&graft, &at_work);
+            scope.spawn(move || {
+                let _leaving = Leaving(at_work);
+                let branch = format!("HEAD:refs/heads/{name}");
+                for round in 0..rounds {
+                    place.change(name, (writer * rounds + round + 1) as u32);
+                    // One that is sent twice, the second time after it was taken back.
+                    for refspec in [branch.as_str(), "HEAD:refs/heads/gone", ":gone", "HEAD:refs/heads/gone"] {
+                        let pushed = graft(name, &["push", "-q", "-f", "origin", refspec]);
+                        // Others may have removed that branch already.
+                        assert!(pushed.code() == 0 || refspec == ":gone" && pushed.code() == 1, "{pushed}");
+                    }
+                    let fetched = graft(name, &["fetch", "-q", "--prune"]);
+                    assert_eq!(fetched.code(), 0, "{fetched}");
+                }
+            });
+        }
+        let (graft, at_work) = (&graft, &at_work);
+        scope.spawn(move || {
+            let mut rounds = 0;
+            while at_work.load(Ordering::SeqCst) > 0 || rounds < 2 {
+                let collected = graft("collector", &["gc", "--remote", "--force"]);
+                assert_eq!(collected.code(), 0, "{collected}");
+                let verified = graft("collector", &["fsck", "--remote"]);
+                assert_eq!(verified.code(), 0, "{verified}");
+                rounds += 1;
+            }
+        });
+    });
+    place.run("collector", &["fsck", "--remote"]);
+    place.clone("judge");
+    place.assert_sound("judge");
+    for name in &names {
+        let head = place.head(name);
+        assert_eq!(place.run("judge", &["rev-parse", &format!("origin/{name}")]).trim(), head, "{name}");
+        assert_eq!(
+            place.run("judge", &["rev-list", "--count", &format!("origin/{name}")]).trim(),
+            (rounds + 1).to_string()
+        );
+    }
+}
+
+#[test]
+fn pushes_beside_a_collector_that_spares_nothing() {
+    race_a_collector(&Place::new(), 3, 6);
+}
+
+#[test]
+fn pushes_beside_a_collector_on_moto() {
+    let server = servers::moto();
+    let mut env = TestEnvironment::empty();
+    for (name, value) in &server.env {
+        env.set(name, value.clone());
+    }
+    race_a_collector(&Place::at(env, server.url.clone()), 2, 1);
 }
 
 fn on(server: &Server, writers: usize, rounds: usize) {

@@ -212,32 +212,7 @@ impl Container {
     }
 
     fn opened<T: Serialize + DeserializeOwned>(self, kind: ContainerKind) -> Result<(Self, T)> {
-        let (this, path, len) = (&self, &self.path, self.len);
-        if len < HEADER_LEN + FOOTER_LEN as u64 {
-            return Err(this.damaged("it is too short"));
-        }
-        // The end first: of a file in pieces everything that tells what is in it comes along.
-        let footer = this.read(Section(len - FOOTER_LEN as u64, FOOTER_LEN as u64))?;
-        let header = this.read(Section(0, HEADER_LEN))?;
-        if &header[..8] != kind.magic() {
-            return Err(this.damaged("it does not begin as it should"));
-        }
-        let version = u16::from_le_bytes([header[8], header[9]]);
-        if version > VERSION {
-            return Err(StoreError::NewerVersion { path: path.clone(), version, supported: VERSION });
-        }
-        if version == 0 || header[10..] != [0; 6] {
-            return Err(this.damaged("it does not begin as it should"));
-        }
-        let number = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
-        if &footer[56..] != END_MAGIC || number(48) != len {
-            return Err(this.damaged("it does not end as it should"));
-        }
-        let index = this.read(Section(number(0), number(8)))?;
-        if blake3::hash(&index).as_bytes() != &footer[16..48] {
-            return Err(this.damaged("its index does not match its checksum"));
-        }
-        let index = cbor::decode(&index).map_err(|e| this.damaged(&format!("its index is {e}")))?;
+        let index = read_index(kind, &self.path, self.len, &|section| self.read(section))?;
         Ok((self, index))
     }
 
@@ -270,4 +245,43 @@ impl Container {
     pub fn damaged(&self, what: &str) -> StoreError {
         StoreError::damaged(&self.path, what)
     }
+}
+
+/// Reads the verified index of a container of `len` bytes; `name` stands for it in errors, and `read` reads sections of it.
+pub fn read_index<T: Serialize + DeserializeOwned, E: From<StoreError>>(
+    kind: ContainerKind,
+    name: &Path,
+    len: u64,
+    read: &dyn Fn(Section) -> Result<Vec<u8>, E>,
+) -> Result<T, E> {
+    let damaged = |what: &str| StoreError::damaged(name, what);
+    if len < HEADER_LEN + FOOTER_LEN as u64 {
+        return Err(damaged("it is too short").into());
+    }
+    // The end first: of a file in pieces everything that tells what is in it comes along.
+    let footer = read(Section(len - FOOTER_LEN as u64, FOOTER_LEN as u64))?;
+    let header = read(Section(0, HEADER_LEN))?;
+    if &header[..8] != kind.magic() {
+        return Err(damaged("it does not begin as it should").into());
+    }
+    let version = u16::from_le_bytes([header[8], header[9]]);
+    if version > VERSION {
+        return Err(StoreError::NewerVersion { path: name.to_owned(), version, supported: VERSION }.into());
+    }
+    if version == 0 || header[10..] != [0; 6] {
+        return Err(damaged("it does not begin as it should").into());
+    }
+    let number = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
+    if &footer[56..] != END_MAGIC || number(48) != len {
+        return Err(damaged("it does not end as it should").into());
+    }
+    let place = Section(number(0), number(8));
+    if place.offset().checked_add(place.len()).is_none_or(|end| end > len) {
+        return Err(damaged("it points beyond its end").into());
+    }
+    let index = read(place)?;
+    if blake3::hash(&index).as_bytes() != &footer[16..48] {
+        return Err(damaged("its index does not match its checksum").into());
+    }
+    Ok(cbor::decode(&index).map_err(|e| damaged(&format!("its index is {e}")))?)
 }

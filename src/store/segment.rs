@@ -19,8 +19,8 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use zstd::bulk::Decompressor;
 
-use super::container::{Container, ContainerKind, Pieces, Section};
-use super::error::Result;
+use super::container::{self, Container, ContainerKind, Pieces, Section};
+use super::error::{Result, StoreError};
 use crate::model::content::{self, HASHES_PER_BLOCK};
 use crate::model::{PAGE_SIZE, PageHash, SegmentId, StorageCommit, VolumeId};
 
@@ -290,6 +290,17 @@ impl Segment {
         let table = Arc::new(table);
         lock(&self.tables).insert(first_rank, Arc::clone(&table));
         Ok(table)
+    }
+}
+
+impl SegmentIndex {
+    /// Reads what a segment of `len` bytes holds, by `read`, which reads sections of it; `name` stands for it in errors.
+    pub fn read<E: From<StoreError>>(
+        name: &Path,
+        len: u64,
+        read: &dyn Fn(Section) -> Result<Vec<u8>, E>,
+    ) -> Result<Self, E> {
+        container::read_index(ContainerKind::Segment, name, len, read)
     }
 }
 

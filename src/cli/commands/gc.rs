@@ -11,8 +11,9 @@ use crate::repo::config::parse_duration;
 
 /// Remove from a remote what no ref leads to, and merge what was pushed bit by bit.
 ///
-/// Everything that the refs lead to is read and verified first. What is unneeded but younger than the grace period stays: it may
-/// belong to a push on its way. Others may push and fetch meanwhile.
+/// Everything that the refs lead to is read and verified first. Others may push and fetch meanwhile: nothing that they need is removed,
+/// and if something that they were about to read or send goes, they begin again by themselves. What is unneeded but younger than the
+/// grace period stays, so that this happens seldom.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  graft gc --remote origin --dry-run\n  graft gc --remote origin --grace '3 days'")]
 pub struct Args {
@@ -28,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "2 weeks")]
     pub grace: String,
 
-    /// Remove what is unneeded whatever its age. Only while nobody pushes.
+    /// Remove what is unneeded whatever its age.
     #[arg(long, conflicts_with = "grace")]
     pub force: bool,
 }
@@ -85,7 +86,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     ));
     if done.kept.0 > 0 {
         ctx.say.note(format_args!(
-            "{} ({}) younger than the grace period are left",
+            "{} ({}) left: younger than the grace period, or part of a push of a volume that may be on its way",
             count(done.kept.0 as u64, "unneeded object"),
             bytes(done.kept.1),
         ));

@@ -16,7 +16,7 @@ use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
 use crate::repo::shallow::Depth;
 use crate::repo::{DIR, RepoError, Repository, Settings};
-use crate::store::remote::{Remote, RemoteUrl};
+use crate::store::remote::{PLANS, Remote, RemoteUrl, Root};
 
 /// What to clone, and how.
 #[derive(Clone, Debug)]
@@ -77,13 +77,34 @@ impl Repository {
     /// Clones a remote.
     pub fn clone_from(options: &CloneOptions, settings: &Settings) -> Result<Cloned> {
         let top = std::path::absolute(&options.into).map_err(RepoError::file("find", &options.into))?;
-        let was_there = top.is_dir();
         if top.exists() && !is_empty(&top) {
             return Err(SyncError::NotEmpty(top).into());
         }
-        // A remote that cannot be read is found out before anything is made.
         let remote = Remote::open(&options.url, &settings.remote_env)?;
-        let root = remote.existing_state()?.root;
+        let mut tries = 1;
+        loop {
+            // A remote that cannot be read is found out before anything is made.
+            let root = remote.existing_state()?.root;
+            let collections = root.collections;
+            match Self::clone_of(&remote, root, &top, options, settings) {
+                // Somebody merged and removed what the root named a moment ago.
+                Err(RepoError::Remote(error)) if tries < PLANS && remote.was_collected(collections, &error)? => {
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Clones a remote whose root has been read, into a folder that is not there or is empty.
+    fn clone_of(
+        remote: &Remote,
+        root: Root,
+        top: &Path,
+        options: &CloneOptions,
+        settings: &Settings,
+    ) -> Result<Cloned> {
+        let was_there = top.is_dir();
         let typed = options.branch.as_deref();
         let branch = match typed {
             Some(name) => RefName::branch(name).ok().filter(|full| root.get(full).is_some()),
@@ -95,10 +116,10 @@ impl Repository {
             let (url, branch) = (options.url.to_string(), name.to_owned());
             return Err(SyncError::NoBranch { url, branch }.into());
         }
-        let mut unfinished = Unfinished { top: top.clone(), was_there, armed: true };
+        let mut unfinished = Unfinished { top: top.to_owned(), was_there, armed: true };
         let first = branch.as_ref().and_then(|name| name.as_branch()).map(str::to_owned);
-        Self::init(&top, &InitOptions { initial_branch: first }, settings)?;
-        let fresh = Self::open(&top, settings.clone())?;
+        Self::init(top, &InitOptions { initial_branch: first }, settings)?;
+        let fresh = Self::open(top, settings.clone())?;
         fresh.add_remote(&options.name, &options.url)?;
         if options.lazy {
             let key = format!("remote.{}.promisor", options.name).parse::<Key>()?;
@@ -112,7 +133,7 @@ impl Repository {
             };
             fresh.edit_config(|file| file.set(&key, &spec))?;
         }
-        let repo = Self::open(&top, settings.clone())?;
+        let repo = Self::open(top, settings.clone())?;
         let fetch = FetchOptions {
             remote: Some(options.name.clone()),
             tags: if options.single_branch { Tags::Follow } else { Tags::All },
@@ -120,7 +141,7 @@ impl Repository {
             is_clone: true,
             ..FetchOptions::default()
         };
-        let fetched = repo.fetch_from(&fetch, &repo.named_remote(&options.name)?, &remote, root)?;
+        let fetched = repo.fetch_from(&fetch, &repo.named_remote(&options.name)?, remote, root)?;
         let head = repo.start(options, branch.as_ref(), tag.as_ref())?;
         unfinished.armed = false;
         Ok(Cloned { repo, fetched, head })

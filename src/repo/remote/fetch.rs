@@ -15,7 +15,7 @@ use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Expected, RefEdit};
 use crate::repo::shallow::Depth;
 use crate::repo::{RepoError, Repository, walk};
-use crate::store::remote::{Received, Receiver, Remote, RemoteError, Root, Traffic, WHOLE};
+use crate::store::remote::{PLANS, Received, Receiver, Remote, Root, Traffic, WHOLE};
 
 /// Which tags to fetch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,18 +100,17 @@ impl Repository {
             None => self.named_remote(&self.default_remote()?)?,
         };
         let remote = self.open_remote(&named)?;
-        let root = remote.existing_state()?.root;
-        let collections = root.collections;
-        match self.fetch_from(options, &named, &remote, root) {
-            Err(RepoError::Remote(error @ RemoteError::Missing { .. })) => {
-                // Somebody may have merged and removed what the root named a moment ago.
-                let root = remote.existing_state()?.root;
-                if root.collections == collections {
-                    return Err(error.into());
+        let mut tries = 1;
+        loop {
+            let root = remote.existing_state()?.root;
+            let collections = root.collections;
+            match self.fetch_from(options, &named, &remote, root) {
+                // Somebody merged and removed what the root named a moment ago.
+                Err(RepoError::Remote(error)) if tries < PLANS && remote.was_collected(collections, &error)? => {
+                    tries += 1;
                 }
-                self.fetch_from(options, &named, &remote, root)
+                other => return other,
             }
-            other => other,
         }
     }
 

@@ -35,17 +35,25 @@ impl Remote {
     /// Reads the bundles of a catalogue.
     pub fn catalogue(&self, entry: &CatalogueEntry) -> Result<Vec<BundleEntry>> {
         let key = entry.key();
-        let damaged =
-            |what: &str| RemoteError::Damaged { url: self.url().to_owned(), key: key.clone(), what: what.to_owned() };
-        let bytes = self.needed(&key)?;
-        if blake3::hash(&bytes).as_bytes() != &*entry.hash {
-            return Err(damaged("it does not match its hash"));
+        let bundles = self.catalogue_of_key(&key)?;
+        match bundles.len() as u64 == entry.bundles {
+            true => Ok(bundles),
+            false => Err(self.damaged_catalogue(&key, "it does not have the bundles it should")),
         }
-        let list: Catalogue = cbor::decode(&bytes).map_err(|e| damaged(&e.to_string()))?;
-        if list.bundles.len() as u64 != entry.bundles {
-            return Err(damaged("it does not have the bundles it should"));
+    }
+
+    /// Reads the bundles of the catalogue with a key.
+    pub(super) fn catalogue_of_key(&self, key: &str) -> Result<Vec<BundleEntry>> {
+        let bytes = self.needed(key)?;
+        if key.rsplit('/').next() != Some(blake3::hash(&bytes).to_hex().as_str()) {
+            return Err(self.damaged_catalogue(key, "it does not match its hash"));
         }
+        let list: Catalogue = cbor::decode(&bytes).map_err(|e| self.damaged_catalogue(key, &e.to_string()))?;
         Ok(list.bundles)
+    }
+
+    fn damaged_catalogue(&self, key: &str, what: &str) -> RemoteError {
+        RemoteError::Damaged { url: self.url().to_owned(), key: key.to_owned(), what: what.to_owned() }
     }
 
     /// Returns all bundles, oldest first.

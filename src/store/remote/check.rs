@@ -6,7 +6,7 @@ use std::path::Path;
 use super::bundle::{Bundle, SegmentEntry};
 use super::error::{RemoteError, Result};
 use super::parallel;
-use super::place::{FOLDERS, Remote};
+use super::place::{FOLDERS, PLANS, Remote};
 use super::receive::{Received, Receiver, WHOLE};
 use super::root::{BundleEntry, ROOT, Root};
 use super::traffic::Watch;
@@ -53,8 +53,21 @@ impl Remote {
     ///
     /// Damage is a finding, not an error; errors are what keeps from looking.
     pub fn verify(&self, tmp: &Path, watch: &dyn Watch) -> Result<RemoteReport> {
-        let state = self.existing_state()?;
-        let root = state.root;
+        let mut tries = 1;
+        loop {
+            let root = self.existing_state()?.root;
+            let collections = root.collections;
+            let report = self.verify_root(&tmp.join(tries.to_string()), root, watch)?;
+            // What is missing may have been removed by a collection meanwhile.
+            let is_moved = || Ok::<_, RemoteError>(self.state()?.root.collections != collections);
+            if report.findings.is_empty() || tries == PLANS || !is_moved()? {
+                return Ok(report);
+            }
+            tries += 1;
+        }
+    }
+
+    fn verify_root(&self, tmp: &Path, root: Root, watch: &dyn Watch) -> Result<RemoteReport> {
         let mut report = RemoteReport { refs: root.refs.len(), ..RemoteReport::default() };
         let inventory = match self.inventory(&root, &mut report.findings) {
             Ok(inventory) => inventory,

@@ -1,4 +1,4 @@
-//! A remote in memory on which the N-th request goes wrong.
+//! A remote in memory on which the N-th request goes wrong, or others act right before it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -65,6 +65,38 @@ pub fn settle(name: &str) -> bool {
     plans().remove(name).is_none_or(|plan| plan.left == 0)
 }
 
+/// What somebody else does.
+type Act = Box<dyn FnOnce() + Send>;
+
+static ACTS: LazyLock<Mutex<BTreeMap<String, (u64, Act)>>> = LazyLock::new(Mutex::default);
+
+fn acts() -> MutexGuard<'static, BTreeMap<String, (u64, Act)>> {
+    ACTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets somebody else act right before the `nth` request from now on to a remote in memory; the requests of that are not counted.
+pub fn interleave(name: &str, nth: u64, act: impl FnOnce() + Send + 'static) {
+    acts().insert(name.to_owned(), (nth, Box::new(act)));
+}
+
+/// Ends the waiting for a request; tells whether somebody else has acted.
+pub fn has_acted(name: &str) -> bool {
+    acts().remove(name).is_none()
+}
+
+/// Lets others act if it is time for that.
+fn let_others_act(name: &str) {
+    let mut waiting = acts();
+    let Some((left, _)) = waiting.get_mut(name) else { return };
+    *left -= 1;
+    if *left == 0
+        && let Some((_, act)) = waiting.remove(name)
+    {
+        drop(waiting);
+        act();
+    }
+}
+
 /// Calls `round` with every fault at the first, second, … request until there are no more requests. Returns the number of rounds.
 pub fn each_request(remote: &str, round: impl FnMut(Fault, u64) -> bool) -> usize {
     each_request_of(&Fault::ALL, remote, round)
@@ -100,6 +132,7 @@ impl Faulty {
 
     /// Returns what goes wrong with this request.
     fn now(&self) -> Option<Fault> {
+        let_others_act(&self.name);
         let mut plans = plans();
         let plan = plans.get_mut(&self.name).filter(|plan| plan.left > 0)?;
         plan.left -= 1;

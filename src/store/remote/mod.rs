@@ -39,7 +39,7 @@ pub use collect::Collected;
 pub use credentials::RemoteEnv;
 pub use error::RemoteError;
 pub use hydrate::Presence;
-pub use place::{Remote, State};
+pub use place::{PLANS, Remote, State};
 pub use receive::{Received, Receiver, WHOLE};
 pub use root::{BundleEntry, ROOT, RefEntry, Root};
 pub use send::{Parcel, Sent};

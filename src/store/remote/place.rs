@@ -11,12 +11,16 @@ use super::root::{Nonce, ROOT, Root};
 use super::traffic::{Counted, Counter, Traffic};
 use super::url::RemoteUrl;
 use crate::model::SegmentId;
+use crate::store::StoreError;
 use crate::util::random;
 
 /// How often others may come first before a change is given up.
 const TRIES: usize = 40;
 /// How often a change is tried again when nothing tells whether it was heard.
 pub(super) const ERRORS: usize = 3;
+
+/// How often something is planned anew because objects were removed from the remote meanwhile.
+pub const PLANS: usize = 10;
 
 /// The folders of a remote.
 pub const FOLDERS: [&str; 5] = ["bundles/", "segments/", "catalogues/", "volumes/", "logs/"];
@@ -89,6 +93,17 @@ impl Remote {
         self.state()
     }
 
+    /// Tells whether an error may come of a collection that removed what a root named, when the root was read after `collections` of
+    /// them: then whoever reads it again finds all that it names.
+    pub fn was_collected(&self, collections: u64, error: &RemoteError) -> Result<bool> {
+        let is_missing = match error {
+            RemoteError::Missing { .. } => true,
+            RemoteError::Store(error) => matches!(**error, StoreError::NotHere { .. }),
+            _ => false,
+        };
+        Ok(is_missing && self.state()?.root.collections != collections)
+    }
+
     /// Refuses places that hold other people's objects: this is most probably the wrong bucket.
     fn deny_foreign_objects(&self) -> Result<()> {
         let mut example = None;
@@ -148,7 +163,13 @@ impl Remote {
             let mut next = state.root.clone();
             edit(&mut next)?;
             next.sign(nonce);
-            self.fold(&mut next)?;
+            if let Err(error) = self.fold(&mut next) {
+                if !self.was_collected(state.root.collections, &error)? {
+                    return Err(error.into());
+                }
+                state = self.state()?;
+                continue;
+            }
             let answer = self.backend.swap(ROOT, state.version.as_ref(), &next.encode());
             if matches!(answer, Ok(true)) {
                 return Ok(next);

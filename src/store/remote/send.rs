@@ -1,8 +1,11 @@
 //! Sending: repository objects, and the storage commits that their snapshots need, as bundles and segments.
 //!
 //! Nothing of it is visible before the caller names the bundles in the root. Segments go first, then the bundles that name
-//! them; all are durable when [`Remote::send`] returns. Large segments go as they lie on disk and under their own name, so
+//! them; all are durable when [`Remote::send`] returns. Large segments go as they lie on disk, under names that follow from them, so
 //! sending them again after an interruption finds them there.
+//!
+//! A name is never used again after a collection that may be about to remove it (see `collect`): names of bundles are random, and
+//! those of segments follow from the number of collections as well.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -30,12 +33,14 @@ pub struct Parcel {
     objects: Vec<ObjectId>,
     /// Storage commits that go into bundles.
     inside: Vec<LogEntry>,
-    /// Segments that go as they are.
-    whole: Vec<SegmentEntry>,
+    /// Segments that go as they are, by their names here.
+    whole: Vec<(SegmentId, SegmentEntry)>,
     /// Large storage commits in segments with others that are not to be sent.
     alone: Vec<LogEntry>,
     /// Page maps and chunks that go into bundles.
     maps: Vec<[u8; 32]>,
+    /// How often objects were removed from the remote when this was planned.
+    collections: u64,
 }
 
 /// What was sent, or would be.
@@ -56,8 +61,15 @@ pub struct Sent {
 }
 
 impl Parcel {
-    /// Gathers what has to be sent along with `objects`, to somebody who can read the snapshots in `known`.
-    pub fn gather(store: &Store, objects: Vec<ObjectId>, snapshots: &[ObjectId], known: &[ObjectId]) -> Result<Self> {
+    /// Gathers what has to be sent along with `objects`, to somebody who can read the snapshots in `known`, and from whom objects were
+    /// removed `collections` times.
+    pub fn gather(
+        store: &Store,
+        objects: Vec<ObjectId>,
+        snapshots: &[ObjectId],
+        known: &[ObjectId],
+        collections: u64,
+    ) -> Result<Self> {
         let read = |id: &ObjectId| -> Result<Snapshot> {
             Ok(store.object(id)?.decode().map_err(crate::store::StoreError::Object)?)
         };
@@ -75,7 +87,8 @@ impl Parcel {
             let entry = store.log_entry(origin)?.ok_or_else(missing)?;
             by_segment.entry(entry.placement.segment).or_default().push(entry);
         }
-        let mut parcel = Self { objects, inside: Vec::new(), whole: Vec::new(), alone: Vec::new(), maps: Vec::new() };
+        let (inside, whole, alone, maps) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut parcel = Self { objects, inside, whole, alone, maps, collections };
         let mut maps_sent = HashSet::new();
         for (id, mut entries) in by_segment {
             let segment = store.segment_for(&entries[0])?;
@@ -85,7 +98,7 @@ impl Parcel {
             let len = std::fs::metadata(&path).map_err(io("read", &path))?.len();
             if all && len > INSIDE {
                 maps_sent.extend(segment.index().maps.iter().map(|(id, _)| id.into_array()));
-                parcel.whole.push(SegmentEntry { id, len, commits: wanted.into_iter().collect() });
+                parcel.whole.push((id, SegmentEntry { id, len, commits: wanted.into_iter().collect() }));
                 continue;
             }
             entries.sort_by_key(|e| e.placement.first_rank);
@@ -96,14 +109,25 @@ impl Parcel {
                 }
             }
         }
-        parcel.whole.iter_mut().for_each(|segment| segment.commits.sort());
+        parcel.whole.iter_mut().for_each(|(_, segment)| segment.commits.sort());
         parcel.maps = needs.maps.into_iter().filter(|id| !maps_sent.contains(id)).collect();
         Ok(parcel)
     }
 
+    /// Gives the segments that go as they are the names that they have in a push. What collects leaves them theirs: they are there.
+    pub fn named_anew(mut self) -> Self {
+        // Before the first collection their own names have never been removed.
+        if self.collections > 0 {
+            for (id, entry) in &mut self.whole {
+                entry.id = derived(*id, b"whole", self.collections);
+            }
+        }
+        self
+    }
+
     /// Returns the keys of the segments that go as they are.
     pub(super) fn kept_segments(&self) -> Vec<String> {
-        self.whole.iter().map(SegmentEntry::key).collect()
+        self.whole.iter().map(|(_, segment)| segment.key()).collect()
     }
 
     /// Tells whether there is nothing to send.
@@ -114,7 +138,7 @@ impl Parcel {
     /// Returns about how many bytes of page contents there are.
     pub fn size(&self) -> u64 {
         let pages: u64 = self.inside.iter().chain(&self.alone).map(|e| u64::from(e.commit.pages.len())).sum();
-        self.whole.iter().map(|segment| segment.len).sum::<u64>() + pages * 1024
+        self.whole.iter().map(|(_, segment)| segment.len).sum::<u64>() + pages * 1024
     }
 }
 
@@ -145,7 +169,7 @@ impl Remote {
             objects: parcel.objects.len(),
             commits: parcel.inside.len()
                 + parcel.alone.len()
-                + parcel.whole.iter().map(|segment| segment.commits.len()).sum::<usize>(),
+                + parcel.whole.iter().map(|(_, segment)| segment.commits.len()).sum::<usize>(),
             segments: parcel.whole.len() + parcel.alone.len(),
             ..Sent::default()
         };
@@ -211,17 +235,13 @@ impl Remote {
 
     fn files(&self, store: &Store, parcel: &Parcel) -> Result<Vec<Outgoing>> {
         let mut files = Vec::with_capacity(parcel.whole.len() + parcel.alone.len());
-        for entry in &parcel.whole {
-            let path = paths::segment(store.dir(), entry.id);
+        for (id, entry) in &parcel.whole {
+            let path = paths::segment(store.dir(), *id);
             let file = File::open(&path).map_err(io("read", &path))?;
             files.push(Outgoing { entry: entry.clone(), file: Source::Stored(file) });
         }
         for entry in &parcel.alone {
-            // Named after what it holds and where that came from, so that sending it again gives the same name.
-            let name =
-                blake3::hash(&[entry.commit.hash().as_bytes(), &entry.placement.segment.as_bytes()[..]].concat());
-            let random = name.as_bytes()[..9].try_into().expect("nine bytes");
-            let id = SegmentId::new(entry.placement.segment.unix_ms(), random);
+            let id = derived(entry.placement.segment, entry.commit.hash().as_bytes(), parcel.collections);
             let mut merge = SegmentMerge::create(id, store.dir())?;
             merge.add(entry, &*store.segment_for(entry)?)?;
             let temp = merge.finish_temp()?;
@@ -231,6 +251,15 @@ impl Remote {
         }
         Ok(files)
     }
+}
+
+/// Names a segment after what it holds, where that came from, and the number of collections, so that sending it again gives the same
+/// name, unless objects were removed meanwhile.
+fn derived(from: SegmentId, what: &[u8], collections: u64) -> SegmentId {
+    let mut name = blake3::Hasher::new();
+    name.update(what).update(&from.as_bytes()[..]).update(&collections.to_le_bytes());
+    let random = name.finalize().as_bytes()[..9].try_into().expect("nine bytes");
+    SegmentId::new(from.unix_ms(), random)
 }
 
 impl Store {

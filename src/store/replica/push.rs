@@ -12,8 +12,7 @@ use crate::store::remote::volume_log::{self, Appended, VolumeEntry, VolumeMarker
 use crate::store::{StoreError, Transaction};
 use crate::util::random;
 
-/// How long a push may be sent again as it is, in milliseconds. What is sent later is made anew: a collection of the remote may
-/// be about to remove its segment.
+/// How long a push may be sent again as it is, in milliseconds. Later it is made anew, and what was written since comes along.
 const SENT_AS_IT_IS: u64 = 60 * 60 * 1000;
 /// Bytes from which on a push first asks whether its place is free.
 const LARGE: u64 = 1 << 20;

@@ -16,10 +16,7 @@ use crate::repo::monitor::Work;
 use crate::repo::objects::ObjectReader;
 use crate::repo::refs::{Change, Expected, RefEdit};
 use crate::repo::{RepoError, Repository, walk};
-use crate::store::remote::{Parcel, Remote, Root, Sent, State, Traffic};
-
-/// How often a push is planned anew because objects were removed from the remote meanwhile.
-const PLANS: usize = 3;
+use crate::store::remote::{PLANS, Parcel, Remote, Root, Sent, State, Traffic};
 
 /// What to push.
 #[derive(Clone, Debug, Default)]
@@ -298,7 +295,7 @@ impl Repository {
         }
         let mut once = HashSet::new();
         objects.retain(|id| once.insert(*id));
-        Ok(Parcel::gather(self.store(), objects, &snapshots, &known)?)
+        Ok(Parcel::gather(self.store(), objects, &snapshots, &known, root.collections)?.named_anew())
     }
 
     /// Says for every wish what becomes of its ref.

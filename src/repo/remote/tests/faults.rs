@@ -10,14 +10,14 @@ fn main() -> RefName {
 }
 
 /// What the remote shows as its `main`.
-fn shown(repo: &Repository) -> Option<ObjectId> {
+pub(super) fn shown(repo: &Repository) -> Option<ObjectId> {
     let named = repo.named_remote("origin").expect("a remote");
     let refs = repo.remote_refs(&named).expect("readable").refs;
     refs.into_iter().find(|(name, ..)| *name == main()).map(|(_, id, _)| id)
 }
 
 /// Contents that do not compress, so that they go as a segment of their own.
-fn noise(seed: u64) -> Vec<u8> {
+pub(super) fn noise(seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut reader = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
     bytes.resize(1_200_000, 0);
@@ -25,7 +25,7 @@ fn noise(seed: u64) -> Vec<u8> {
     bytes
 }
 
-fn commit_bytes(repo: &Repository, bytes: &[u8]) -> ObjectId {
+pub(super) fn commit_bytes(repo: &Repository, bytes: &[u8]) -> ObjectId {
     fs::write(repo.top().join("a.bin"), bytes).expect("write");
     let add = AddOptions { pathspecs: vec!["a.bin".into()], cwd: repo.top().to_owned(), ..AddOptions::default() };
     repo.add(&add).expect("add");

@@ -1,5 +1,6 @@
 //! Pushing and fetching between repositories over a remote in memory.
 
+mod collecting;
 mod faults;
 mod partial;
 

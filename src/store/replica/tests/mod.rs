@@ -1,5 +1,6 @@
 //! Volumes between two stores and a remote in memory.
 
+mod collecting;
 mod faults;
 mod model;
 
