@@ -1,12 +1,13 @@
 //! Captures a worktree file: streams it, through SQLite or plainly, into the store, which keeps what differs.
 //!
 //! Runs without the repository lock. The fingerprint is taken before the first byte is read, so a write that comes
-//! later shows as a change afterwards.
+//! later shows as a change afterwards. What is captured is one state that one file had: a path that names another file by the time
+//! it is opened, and writes without SQLite's locks, are noticed, and then the file is read again.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read as _, Seek as _};
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +21,18 @@ use super::types::Warning;
 use super::{Repository, now_ns};
 use crate::model::page::ZERO_PAGE;
 use crate::model::{FileKind, FileMode, PAGE_SIZE, PageHash, PageIdx, RepoPath, Snapshot};
+use crate::sqlite::FileId;
 use crate::sqlite::capture::{CHUNK_LEN, ScanChunk, ScanOptions, scan};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::header::same_but_volatile;
 use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError, differing_pages};
 use crate::util::interrupt;
+use crate::util::stamp::{self, WORTH_WAITING};
 
-/// For files from this size on, waiting until the fingerprint can be trusted is cheaper than the next scan.
-const WORTH_WAITING: u64 = 16 << 20;
-const SETTLE: Duration = Duration::from_millis(25);
+/// How often a file is read again that is written or replaced while it is read, and how long after.
 const RETRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// A captured file.
 pub struct Captured {
@@ -84,76 +86,106 @@ impl Repository {
         how: How,
     ) -> Result<Option<Captured>> {
         let file = path.under(self.top());
-        for _ in 0..RETRIES {
+        let mut failure = RepoError::KeepsChanging(path.clone());
+        for attempt in 0..RETRIES {
+            if attempt > 0 {
+                std::thread::sleep(PAUSE);
+            }
             let Some((print, trusted)) = settled_print(&file, false)? else {
                 let volume = self.unmaterialized(path)?;
                 return volume.map(|now| self.capture_volume(now, entry)).transpose();
             };
-            let (kind, warning) = kind_of(path, &file, entry, how.opaque)?;
-            if entry.is_some_and(|e| e.kind == FileKind::Sqlite)
-                && (kind, how.purpose, how.opaque) == (FileKind::Opaque, Purpose::Store, false)
-                && print.size > 0
-            {
-                return Err(DatabaseError::NotADatabase { path: file }.into());
+            match self.capture_file(path, &file, (print, trusted), entry, copies_of, how) {
+                Ok(Some(captured)) => return Ok(Some(captured)),
+                Ok(None) => {}
+                Err(e) if may_pass(&e, &file, &print) => failure = e,
+                Err(e) => return Err(e),
             }
-            let last = match entry {
-                Some(entry) if (kind, entry.kind, how.opaque) == (FileKind::Sqlite, FileKind::Sqlite, false) => {
-                    self.last_state(entry.volume)
-                }
-                _ => None,
-            };
-            let mut base = match entry {
-                Some(entry) => self.readable_base(entry)?,
-                None => self.copied_from(&file, kind, print.size, copies_of)?,
-            };
-            let mut beyond = false;
-            if let (Some(last), Some(entry), Some(staged)) = (last, entry, &base) {
-                if last.fingerprint.as_ref().is_some_and(|known| print.matches(known))
-                    && let Some(captured) =
-                        self.as_remembered(&file, last.snapshot.clone(), staged, trusted.then_some(print))?
-                {
-                    return Ok(Some(captured));
-                }
-                // A session that ended early: its states are gone on from, so that only what came later is stored.
-                if last.staged == entry.snapshot
-                    && how.purpose == Purpose::Store
-                    && let Some(later) = self.readable(last.snapshot)
-                {
-                    (base, beyond) = (Some(later), true);
-                }
-            }
-            self.store().release();
-            let result = self.stream(&file, kind, base.clone(), how.purpose);
-            let (kind, (byte_len, ingested)) = match result {
-                // A file tracked byte for byte because SQLite cannot read it stays so.
-                Err(RepoError::Database(e))
-                    if entry.is_some_and(|e| e.kind == FileKind::Opaque) && e.is_unreadable() =>
-                {
-                    (FileKind::Opaque, self.stream(&file, FileKind::Opaque, base.clone(), how.purpose)?)
-                }
-                other => (kind, other?),
-            };
-            let now = Fingerprint::stat_only(&file).map_err(RepoError::file("read", &file))?;
-            if kind == FileKind::Opaque && now.is_none_or(|now| !now.matches(&print)) {
-                continue;
-            }
-            return Ok(Some(Captured {
-                kind,
-                mode: file_mode(&file)?,
-                byte_len,
-                fingerprint: trusted.then_some(print),
-                known: base
-                    .as_ref()
-                    .filter(|b| beyond && is_same(b, kind, byte_len, &ingested))
-                    .map(|b| b.snapshot().clone()),
-                base,
-                ingested,
-                kept: None,
-                beyond,
-                warning,
-            }));
         }
-        Err(RepoError::KeepsChanging(path.clone()))
+        Err(failure)
+    }
+
+    /// Captures a file that looks like `print`; `None` if what was read is no state of one file, because another program wrote
+    /// to it or put another one in its place.
+    fn capture_file(
+        &self,
+        path: &RepoPath,
+        file: &Path,
+        (print, trusted): (Fingerprint, bool),
+        entry: Option<&IndexEntry>,
+        copies_of: &[IndexEntry],
+        how: How,
+    ) -> Result<Option<Captured>> {
+        let (kind, warning) = kind_of(path, file, entry, how.opaque)?;
+        if entry.is_some_and(|e| e.kind == FileKind::Sqlite)
+            && (kind, how.purpose, how.opaque) == (FileKind::Opaque, Purpose::Store, false)
+        {
+            let path = file.to_owned();
+            return Err(match print.size {
+                0 => DatabaseError::Emptied { path },
+                _ => DatabaseError::NotADatabase { path },
+            }
+            .into());
+        }
+        let last = match entry {
+            Some(entry) if (kind, entry.kind, how.opaque) == (FileKind::Sqlite, FileKind::Sqlite, false) => {
+                self.last_state(entry.volume)
+            }
+            _ => None,
+        };
+        let mut base = match entry {
+            Some(entry) => self.readable_base(entry)?,
+            None => self.copied_from(file, kind, print.size, copies_of)?,
+        };
+        let mut beyond = false;
+        if let (Some(last), Some(entry), Some(staged)) = (last, entry, &base) {
+            if last.fingerprint.as_ref().is_some_and(|known| print.matches(known))
+                && let Some(captured) =
+                    self.as_remembered(file, last.snapshot.clone(), staged, trusted.then_some(print))?
+            {
+                return Ok(Some(captured));
+            }
+            // A session that ended early: its states are gone on from, so that only what came later is stored.
+            if last.staged == entry.snapshot
+                && how.purpose == Purpose::Store
+                && let Some(later) = self.readable(last.snapshot)
+            {
+                (base, beyond) = (Some(later), true);
+            }
+        }
+        self.store().release();
+        let result = self.stream(file, kind, base.clone(), how.purpose);
+        let (kind, streamed) = match result {
+            // A file tracked byte for byte because SQLite cannot read it stays so.
+            Err(RepoError::Database(e)) if entry.is_some_and(|e| e.kind == FileKind::Opaque) && e.is_unreadable() => {
+                (FileKind::Opaque, self.stream(file, FileKind::Opaque, base.clone(), how.purpose)?)
+            }
+            other => (kind, other?),
+        };
+        let Streamed { byte_len, ingested, file: read, is_as_read } = streamed;
+        let is_same_file = read == FileId { dev: print.dev, inode: print.inode };
+        if kind == FileKind::Opaque {
+            let now = Fingerprint::stat_only(file).map_err(RepoError::file("read", file))?;
+            if !(is_same_file && is_as_read && now.is_some_and(|now| now.matches(&print))) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Captured {
+            kind,
+            mode: file_mode(file)?,
+            byte_len,
+            // SQLite makes sure that what it reads is one state of one file, but that need not be the one that was looked at.
+            fingerprint: (trusted && is_same_file).then_some(print),
+            known: base
+                .as_ref()
+                .filter(|b| beyond && is_same(b, kind, byte_len, &ingested))
+                .map(|b| b.snapshot().clone()),
+            base,
+            ingested,
+            kept: None,
+            beyond,
+            warning,
+        }))
     }
 
     /// Describes a file that has a state stored by an SQL session, without reading it. `None` if that state cannot be read.
@@ -260,26 +292,32 @@ impl Repository {
         kind: FileKind,
         base: Option<Arc<OpenSnapshot>>,
         purpose: Purpose,
-    ) -> Result<(u64, Ingested)> {
+    ) -> Result<Streamed> {
         let same_page1 = (kind == FileKind::Sqlite).then_some(same_but_volatile as fn(&_, &_) -> _);
         let base = base.filter(|b| b.snapshot().kind == kind);
         let old_len = base.as_ref().map(|b| b.snapshot().byte_len);
         let mut ingest = self.store().ingest(base, same_page1, purpose)?;
         let work = Work::start(self.monitor(), &file.display().to_string(), None);
-        let byte_len = match kind {
+        let read = match kind {
             FileKind::Sqlite => self.stream_database(file, old_len, purpose, &mut ingest),
             FileKind::Opaque => self.stream_bytes(file, old_len, purpose, &mut ingest),
         };
         drop(work);
         let ingested = ingest.finish();
         // The store's failure is the cause where it made the stream stop early.
-        let (byte_len, ingested) = (byte_len?, ingested?);
+        let (Read { byte_len, file: id, is_as_read }, ingested) = (read?, ingested?);
         let changed = ingested.changed.len();
         tracing::debug!(file = %file.display(), ?kind, ?purpose, byte_len, changed, "captured");
-        Ok((byte_len, ingested))
+        Ok(Streamed { byte_len, ingested, file: id, is_as_read })
     }
 
-    fn stream_database(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<u64> {
+    fn stream_database(
+        &self,
+        file: &Path,
+        old_len: Option<u64>,
+        purpose: Purpose,
+        ingest: &mut Ingest,
+    ) -> Result<Read> {
         let on_wait = |holders: &crate::sqlite::holders::LockHolders| {
             self.monitor().waiting(&format!("waiting for {}, locked by {holders}", file.display()));
         };
@@ -299,34 +337,74 @@ impl Repository {
             }
         });
         interrupted?;
-        Ok(scanned?.byte_len)
+        let scanned = scanned?;
+        Ok(Read { byte_len: scanned.byte_len, file: scanned.file, is_as_read: true })
     }
 
-    fn stream_bytes(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<u64> {
+    fn stream_bytes(&self, file: &Path, old_len: Option<u64>, purpose: Purpose, ingest: &mut Ingest) -> Result<Read> {
         let failed = |e: io::Error| RepoError::file("read", file)(e);
         let mut input = File::open(file).map_err(failed)?;
-        let size = input.metadata().map_err(failed)?.len();
-        if is_decided(size, old_len, purpose) {
-            return Ok(size);
+        let meta = input.metadata().map_err(failed)?;
+        let read = |byte_len, is_as_read| Read { byte_len, file: FileId::of(&meta), is_as_read };
+        if is_decided(meta.len(), old_len, purpose) {
+            return Ok(read(meta.len(), true));
         }
+        // Where a later write might leave the time stamps as they are, the file is read twice.
+        let is_settled = stamp::is_settled(stamp::nanos(meta.mtime(), meta.mtime_nsec()), now_ns());
+        let mut sum = (!is_settled && meta.len() < WORTH_WAITING).then(blake3::Hasher::new);
         let mut total = 0u64;
         let mut next = Some(PageIdx::FIRST);
         loop {
             interrupt::check()?;
             let mut buffer = ingest.buffer();
-            let read = (&mut input).take(CHUNK_LEN as u64).read_to_end(&mut buffer).map_err(failed)?;
-            if read == 0 {
-                return Ok(total);
+            let len = (&mut input).take(CHUNK_LEN as u64).read_to_end(&mut buffer).map_err(failed)?;
+            if len == 0 {
+                break;
             }
-            total += read as u64;
-            buffer.resize(read.next_multiple_of(PAGE_SIZE), 0);
+            if let Some(sum) = &mut sum {
+                sum.update(&buffer);
+            }
+            total += len as u64;
+            buffer.resize(len.next_multiple_of(PAGE_SIZE), 0);
             let first = next.ok_or(StoreError::TooLarge { byte_len: total })?;
             next = PageIdx::of_offset(first.byte_offset() + buffer.len() as u64);
-            self.monitor().advance(read as u64);
+            self.monitor().advance(len as u64);
             if ingest.push(first, buffer).is_break() {
-                return Ok(total);
+                return Ok(read(total, true));
             }
         }
+        let Some(sum) = sum else { return Ok(read(total, true)) };
+        let mut now = blake3::Hasher::new();
+        input.rewind().and_then(|()| now.update_reader(&input).map(drop)).map_err(failed)?;
+        Ok(read(total, now.finalize() == sum.finalize()))
+    }
+}
+
+/// What was read of a file.
+struct Read {
+    byte_len: u64,
+    file: FileId,
+    /// It holds still what was read, as far as was to be seen to.
+    is_as_read: bool,
+}
+
+/// What was read of a file, and what of it differs from its base.
+struct Streamed {
+    byte_len: u64,
+    ingested: Ingested,
+    file: FileId,
+    is_as_read: bool,
+}
+
+/// Tells whether a failure may have come of a file that was being written or replaced, so that reading it again may go well.
+fn may_pass(error: &RepoError, file: &Path, before: &Fingerprint) -> bool {
+    match error {
+        RepoError::Database(DatabaseError::Overwritten { .. } | DatabaseError::Emptied { .. }) => true,
+        RepoError::Database(DatabaseError::Locked { .. } | DatabaseError::Interrupted(_)) => false,
+        RepoError::Database(_) | RepoError::File { .. } => {
+            !matches!(Fingerprint::stat_only(file), Ok(Some(now)) if now.matches(before))
+        }
+        _ => false,
     }
 }
 
@@ -352,8 +430,7 @@ pub(super) fn settled_print(file: &Path, worth: bool) -> Result<Option<(Fingerpr
         if !racy || waited || !(worth || print.size >= WORTH_WAITING) {
             return Ok(Some((print, !racy)));
         }
-        let left = Duration::from_nanos(print.settles_at().saturating_sub(taken).max(0) as u64);
-        std::thread::sleep(left.min(SETTLE));
+        stamp::wait(print.settles_at());
         waited = true;
     }
 }

@@ -12,10 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A write within this many nanoseconds of a stamp may leave the stamp as it is, on file systems with fine stamps.
-const FINE_NS: i64 = 20_000_000;
-/// The same for file systems whose stamps show no part below 10 ms (FAT: 2 s; ext3, HFS+: 1 s).
-const COARSE_NS: i64 = 2_000_000_000;
+use crate::util::stamp::{nanos, settles_at};
 
 /// What a `-wal` or `-journal` file looked like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,11 +97,7 @@ impl Fingerprint {
     pub fn settles_at(&self) -> i64 {
         let stamps =
             [Some(self.mtime_ns), Some(self.ctime_ns), self.wal.map(|s| s.mtime_ns), self.journal.map(|s| s.mtime_ns)];
-        let settled = |stamp: i64| {
-            let step = if stamp % 10_000_000 == 0 { COARSE_NS } else { FINE_NS };
-            stamp.saturating_add(step)
-        };
-        stamps.into_iter().flatten().map(settled).max().expect("a file has stamps")
+        stamps.into_iter().flatten().map(settles_at).max().expect("a file has stamps")
     }
 }
 
@@ -129,10 +122,6 @@ fn stat(path: &Path) -> io::Result<Option<Metadata>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-fn nanos(seconds: i64, nanos: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
 /// Reads bytes 24..28 of the database header (SQLite file format, section 1.3.8); `None` for other files.

@@ -69,7 +69,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use config::{Config, Sources};
 pub use error::{RepoError, Result};
@@ -83,6 +83,7 @@ use crate::model::{Commit, IdPrefix, ObjectId, RawObject, Signature};
 use crate::store::remote::RemoteEnv;
 use crate::store::{Store, StoreError, StoreOptions};
 use crate::util::lock::FileLock;
+use crate::util::stamp::now_ns;
 
 /// The version of the repository format that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -283,9 +284,4 @@ fn check_format(dir: &Path) -> Result<()> {
         // The file only repeats what every other file says of itself, so losing it loses nothing.
         Err(_) => Ok(()),
     }
-}
-
-/// Returns the time now in Unix nanoseconds.
-fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64)
 }

@@ -3,7 +3,8 @@
 //! Attached, no statement of ours parses the file's schema again, so page 1 may be rewritten within a transaction, and
 //! collations and functions that only the application has do not matter. Invariants: no descriptor of Graft's own is
 //! closed on the file while the connection lives (POSIX would drop SQLite's locks); where a `-wal` lay before, closing
-//! a reader neither checkpoints nor deletes it; where no `-wal` or `-shm` lay before, none is left behind.
+//! a reader neither checkpoints nor deletes it; where no `-wal` or `-shm` lay before, none is left behind. SQLite opens by path, so whoever begins a transaction makes sure
+//! that the file which it then holds is the one that the path names, or begins again ([`Attached::begin`]).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,12 +19,17 @@ use super::detect::{Detected, classify};
 use super::error::{DatabaseError, code, is_busy, message};
 use super::header::{Encoding, Header};
 use super::holders::{LockHolders, sidecar};
+use super::pin::Pin;
 use crate::util::interrupt;
 
 /// How long SQLite itself waits for a lock before Graft looks at the clock.
 const SLICE: Duration = Duration::from_millis(100);
 /// After how long the one who waits is told for whom.
 const TELL_AFTER: Duration = Duration::from_secs(1);
+/// Bytes of a WAL without frames.
+const WAL_HEADER_LEN: u64 = 32;
+/// How often a file is opened again that was replaced while it was opened.
+const OPENINGS: usize = 10;
 
 /// How to behave when somebody else holds the file.
 #[derive(Clone, Copy)]
@@ -72,6 +78,9 @@ impl Busy<'_> {
     }
 }
 
+/// Begins a transaction that reads from here on what the database holds now.
+pub(super) const READ: &str = "BEGIN; SELECT 1 FROM g.sqlite_schema LIMIT 1";
+
 /// What the connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -89,12 +98,20 @@ pub(super) struct Attached {
     path: PathBuf,
     /// There was a `-wal` but no `-shm`, so ours must go again.
     remove_shm: bool,
+    /// Closed after the connection.
+    pin: Pin,
+    /// How far the log had been copied into the file when the transaction began, if there was one.
+    checkpoint: Option<Checkpoint>,
 }
+
+/// Frames of a write-ahead log, and how many of them are in the database file by now.
+type Checkpoint = (i64, i64);
 
 impl Attached {
     /// Opens the file; waits as `busy` says when it is locked.
     pub fn open(path: &Path, purpose: Purpose, busy: Busy<'_>) -> Result<Self, DatabaseError> {
-        let header = match classify(path).map_err(|e| DatabaseError::io(path, e))? {
+        let pin = Pin::new(path).map_err(|e| DatabaseError::io(path, e))?;
+        let header = match pin.detect().map_err(|e| DatabaseError::io(path, e))? {
             Detected::Sqlite(header) => header,
             Detected::Empty => return Err(DatabaseError::Empty { path: path.into() }),
             Detected::Other => return Err(DatabaseError::NotADatabase { path: path.into() }),
@@ -114,9 +131,47 @@ impl Attached {
             other => other,
         };
         match conn {
-            Ok(conn) => Ok(Self { conn, path: path.into(), remove_shm }),
+            Ok(conn) => Ok(Self { conn, path: path.into(), remove_shm, pin, checkpoint: None }),
             Err(failure) => Err(failure.explain(path, &header)),
         }
+    }
+
+    /// Opens the file and begins a transaction with `sql`; makes sure that it is on the file that the path names.
+    pub fn begin(path: &Path, purpose: Purpose, sql: &str, busy: Busy<'_>) -> Result<Self, DatabaseError> {
+        for _ in 0..OPENINGS {
+            let mut db = Self::open(path, purpose, busy)?;
+            db.checkpoint = if has_frames(path) { db.checkpoint() } else { None };
+            match db.execute(sql, busy) {
+                Ok(()) if db.is_in_place() => return Ok(db),
+                Ok(()) => db.close(),
+                Err(e) => {
+                    db.close();
+                    return Err(e);
+                }
+            }
+        }
+        Err(DatabaseError::Overwritten { path: path.into() })
+    }
+
+    /// Tells whether the path still names the file that is open.
+    pub fn is_in_place(&self) -> bool {
+        self.pin.is_open_in(&self.conn)
+    }
+
+    /// Returns the open file itself.
+    pub fn pin(&self) -> &Pin {
+        &self.pin
+    }
+
+    /// Tells whether, since the transaction began, another connection may have copied its log into the file. The transaction must
+    /// be over.
+    pub fn was_checkpointed(&self) -> bool {
+        self.checkpoint.is_some() && self.checkpoint() != self.checkpoint
+    }
+
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
+        self.conn.query_row("PRAGMA g.wal_checkpoint(NOOP)", [], read).ok()
     }
 
     /// Returns the connection.
@@ -152,8 +207,9 @@ impl Attached {
 
     /// Closes the connection and takes away what it made beside the file.
     pub fn close(self) {
-        let Self { conn, path, remove_shm } = self;
+        let Self { conn, path, remove_shm, pin, .. } = self;
         drop(conn);
+        drop(pin);
         if remove_shm {
             remove_own_shm(&path);
         }
@@ -189,6 +245,11 @@ impl Failure {
             Self::Other(e) => e,
         }
     }
+}
+
+/// Tells whether a log with transactions lies beside the file.
+pub(super) fn has_frames(path: &Path) -> bool {
+    fs::metadata(sidecar(path, "-wal")).is_ok_and(|m| m.len() > WAL_HEADER_LEN)
 }
 
 fn connect(

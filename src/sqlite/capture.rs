@@ -4,23 +4,21 @@
 //! rolled back, nothing of transactions still running. Where no WAL is pending these are the bytes of the file: also
 //! those behind the last page, which SQLite ignores and some programs preallocate. The lock-byte page reads as zeros.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use super::attach::{Attached, Busy, Purpose};
+use super::attach::{Attached, Busy, Purpose, READ, has_frames};
 use super::error::{CaptureError, DatabaseError};
-use super::holders::{LockHolders, sidecar};
+use super::holders::LockHolders;
+use super::pin::{FileId, Look};
 use crate::model::{PAGE_SIZE, PageIdx};
 use crate::util::interrupt;
+use crate::util::stamp::WORTH_WAITING;
 
 /// Bytes handed out at a time; a multiple of every page size.
 pub const CHUNK_LEN: usize = 256 << 10;
-
-/// Bytes of a WAL without frames.
-const WAL_HEADER_LEN: u64 = 32;
 
 /// How to scan.
 #[derive(Clone, Copy)]
@@ -58,6 +56,10 @@ pub struct Scanned {
     pub byte_len: u64,
     /// SQLite's page size in bytes.
     pub page_size: u32,
+    /// The file that was read.
+    pub file: FileId,
+    /// The bytes are those of the file alone: no log with transactions lies beside it.
+    pub is_plain: bool,
     /// Everything was handed out; false if the receiver stopped early.
     pub complete: bool,
 }
@@ -65,46 +67,58 @@ pub struct Scanned {
 /// Streams the current state of a database to `sink`, which may stop early.
 ///
 /// Takes no lock that keeps others from reading or writing, except that in rollback mode a writer waits with its commit
-/// until the scan is over. Leaves the file, its `-wal` and its `-shm` as they were.
+/// until the scan is over. Leaves the file, its `-wal` and its `-shm` as they were. What is handed out is one state that the file
+/// had if the scan succeeds: programs that replace it, or write to it without SQLite's locks, make it fail with
+/// [`DatabaseError::Overwritten`], or with what SQLite says of half a file.
 pub fn scan(
     path: &Path,
     opts: &ScanOptions<'_>,
     sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>,
 ) -> Result<Scanned, CaptureError> {
     let busy = Busy { timeout: opts.busy_timeout, on_wait: opts.on_wait };
-    let db = Attached::open(path, Purpose::Read, busy)?;
-    let mut tail = None;
-    let result = scan_attached(&db, path, busy, sink, &mut tail);
-    // Closes the database before the descriptor in `tail`: the other way round would drop SQLite's locks.
+    let db = Attached::begin(path, Purpose::Read, READ, busy)?;
+    let result = scan_steadily(&db, path, busy, sink);
     db.close();
-    drop(tail);
     result
 }
 
-fn scan_attached(
+fn scan_steadily(
     db: &Attached,
     path: &Path,
     busy: Busy<'_>,
     sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>,
-    tail: &mut Option<File>,
 ) -> Result<Scanned, CaptureError> {
-    db.execute("BEGIN; SELECT 1 FROM g.sqlite_schema LIMIT 1", busy)?;
-    scan_transaction(db, path, sink, tail)
+    let before = look(db, path)?;
+    let scanned = scan_transaction(db, path, sink)?;
+    if scanned.complete && !scanned.is_plain && look(db, path)? != before {
+        // Another connection may copy its log into the file at any time, which changes nothing of what is read.
+        db.execute("COMMIT", busy)?;
+        if !db.was_checkpointed() {
+            return Err(DatabaseError::Overwritten { path: path.into() });
+        }
+    }
+    Ok(scanned)
 }
 
-/// Streams what the open transaction of a connection sees. `tail` gets a descriptor on the file if one had to be opened, which
-/// must outlive the connection: closing it would drop SQLite's locks.
+/// Streams what the open transaction of a connection sees. Fails if the file was written to meanwhile, unless a log lies beside it.
 pub(super) fn scan_transaction(
     db: &Attached,
     path: &Path,
     sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>,
-    tail: &mut Option<File>,
 ) -> Result<Scanned, CaptureError> {
     let page_size = db.page_size()?;
     let database_len = u64::from(db.page_count()?) * u64::from(page_size);
-    let byte_len = byte_len(path, database_len)?;
-    let mut out = Chunks { buf: Vec::with_capacity(CHUNK_LEN), next: PageIdx::FIRST, sink };
-    let mut scanned = Scanned { byte_len, page_size, complete: false };
+    // Without a log nobody writes to the file while it is read, unless they do without locks.
+    let is_plain = !has_frames(path);
+    let before = look(db, path)?;
+    let byte_len = if is_plain { before.len } else { database_len };
+    if byte_len < database_len {
+        return Err(DatabaseError::Truncated { path: path.into(), expected: database_len, found: byte_len });
+    }
+    // Where a later write might leave the time stamp as it is, the file is read twice.
+    let sum = (is_plain && !db.pin().is_settled(&before) && byte_len < WORTH_WAITING).then(blake3::Hasher::new);
+    let mut out = Chunks { buf: Vec::with_capacity(CHUNK_LEN), next: PageIdx::FIRST, sum, sink };
+    let mut scanned = Scanned { byte_len, page_size, file: db.pin().id(), is_plain, complete: false };
     if (out.sink)(ScanChunk::Start { byte_len, page_size }).is_break() {
         return Ok(scanned);
     }
@@ -126,58 +140,55 @@ pub(super) fn scan_transaction(
         let detail = format!("{len} bytes of pages instead of {database_len}");
         return Err(DatabaseError::Malformed { path: path.into(), detail });
     }
-    if byte_len > database_len {
-        let file = File::open(path).map_err(|e| DatabaseError::io(path, e))?;
-        if copy_tail(tail.insert(file), database_len..byte_len, &mut out)
-            .map_err(|e| DatabaseError::io(path, e))?
-            .is_break()
-        {
-            return Ok(scanned);
-        }
+    let failed = |e| DatabaseError::io(path, e);
+    // Those behind the last page.
+    let mut flow = ControlFlow::Continue(());
+    let read = db.pin().read(database_len..byte_len, &mut |bytes| {
+        flow = out.push(bytes);
+        flow
+    });
+    read.map_err(failed)?;
+    if flow.is_break() {
+        return Ok(scanned);
     }
+    let sum = out.sum.take();
     scanned.complete = out.finish().is_continue();
+    if is_plain && !(look(db, path)? == before && is_as_read(db, byte_len, sum).map_err(failed)?) {
+        return Err(DatabaseError::Overwritten { path: path.into() });
+    }
     Ok(scanned)
 }
 
-/// Returns the length of what is captured; fails if the file lacks pages.
-///
-/// While a WAL has frames the file may be shorter or longer than the database, and only the pages count.
-pub(super) fn byte_len(path: &Path, database_len: u64) -> Result<u64, CaptureError> {
-    let file_len = fs::metadata(path).map_err(|e| DatabaseError::io(path, e))?.len();
-    if fs::metadata(sidecar(path, "-wal")).is_ok_and(|m| m.len() > WAL_HEADER_LEN) {
-        return Ok(database_len);
-    }
-    if file_len < database_len {
-        return Err(DatabaseError::Truncated { path: path.into(), expected: database_len, found: file_len });
-    }
-    Ok(file_len)
+fn look(db: &Attached, path: &Path) -> Result<Look, DatabaseError> {
+    db.pin().look().map_err(|e| DatabaseError::io(path, e))
 }
 
-fn copy_tail(file: &mut File, range: std::ops::Range<u64>, out: &mut Chunks<'_>) -> io::Result<ControlFlow<()>> {
-    file.seek(SeekFrom::Start(range.start))?;
-    let mut buf = vec![0; PAGE_SIZE];
-    let mut left = range.end - range.start;
-    while left > 0 {
-        let part = &mut buf[..left.min(PAGE_SIZE as u64) as usize];
-        file.read_exact(part)?;
-        left -= part.len() as u64;
-        if out.push(part).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
+/// Tells whether the bytes of the file are still those that were read, if it is not certain that a write would have shown.
+fn is_as_read(db: &Attached, byte_len: u64, read: Option<blake3::Hasher>) -> io::Result<bool> {
+    let Some(read) = read else { return Ok(true) };
+    let mut now = blake3::Hasher::new();
+    db.pin().read(0..byte_len, &mut |bytes| {
+        now.update(bytes);
+        ControlFlow::Continue(())
+    })?;
+    Ok(now.finalize() == read.finalize())
 }
 
 /// Cuts a stream of bytes into runs of whole pages.
 struct Chunks<'a> {
     buf: Vec<u8>,
     next: PageIdx,
+    /// What has been handed out, where that is compared with the file afterwards.
+    sum: Option<blake3::Hasher>,
     sink: &'a mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>,
 }
 
 impl Chunks<'_> {
     /// Takes bytes of any number: those behind the last page begin anywhere in one of ours.
     fn push(&mut self, mut bytes: &[u8]) -> ControlFlow<()> {
+        if let Some(sum) = &mut self.sum {
+            sum.update(bytes);
+        }
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(CHUNK_LEN - self.buf.len()));
             self.buf.extend_from_slice(now);

@@ -24,8 +24,13 @@ pub enum Detected {
 ///
 /// Fails as opening and reading do: not there, not permitted, a directory.
 pub fn classify(path: &Path) -> io::Result<Detected> {
+    detect(&File::open(path)?)
+}
+
+/// Reads what comes next in a file, its first bytes, and says what it is.
+pub(super) fn detect(file: &File) -> io::Result<Detected> {
     let mut start = Vec::with_capacity(HEADER_LEN);
-    File::open(path)?.take(HEADER_LEN as u64).read_to_end(&mut start)?;
+    file.take(HEADER_LEN as u64).read_to_end(&mut start)?;
     Ok(match Header::parse(&start) {
         Some(header) => Detected::Sqlite(header),
         None if start.is_empty() => Detected::Empty,

@@ -45,6 +45,18 @@ pub enum DatabaseError {
         /// SQLite's words.
         detail: String,
     },
+    /// The file was replaced by another one, or written to without SQLite's locks, while it was opened or read.
+    #[error("{} was replaced or overwritten by another program while it was read", .path.display())]
+    Overwritten {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has no bytes, but is tracked as a database that had some.
+    #[error("{} is empty, but is tracked as a database", .path.display())]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process holds the file longer than the busy time-out.
     #[error("{} is locked by {holders}; waited {:.1} s", .path.display(), .waited.as_secs_f64())]
     Locked {
@@ -93,7 +105,10 @@ pub enum DatabaseError {
 impl DatabaseError {
     /// Tells whether the file is no database that SQLite can read, rather than one that is out of reach now.
     pub fn is_unreadable(&self) -> bool {
-        matches!(self, Self::NotADatabase { .. } | Self::Truncated { .. } | Self::Malformed { .. })
+        matches!(
+            self,
+            Self::NotADatabase { .. } | Self::Emptied { .. } | Self::Truncated { .. } | Self::Malformed { .. }
+        )
     }
 
     /// Explains a failed read or write of `path`.

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::attach::{Attached, Busy, Purpose};
+use super::attach::{Attached, Busy, Purpose, READ};
 use super::capture::CHUNK_LEN;
 use super::error::DatabaseError;
 use crate::model::{PAGE_SIZE, PageIdx, PageSource, SourceError};
@@ -24,8 +24,7 @@ pub struct FileSource {
 impl FileSource {
     /// Opens the file and begins to read, waiting as `busy` says when it is locked.
     pub fn open(path: &Path, busy: Busy<'_>) -> Result<Self, DatabaseError> {
-        let db = Attached::open(path, Purpose::Read, busy)?;
-        db.execute("BEGIN; SELECT 1 FROM g.sqlite_schema LIMIT 1", busy)?;
+        let db = Attached::begin(path, Purpose::Read, READ, busy)?;
         let (page_size, sqlite_pages) = (db.page_size()?, db.page_count()?);
         Ok(Self { db: Mutex::new(Some(db)), path: path.to_owned(), page_size, sqlite_pages })
     }

@@ -11,6 +11,8 @@ pub mod file_source;
 pub mod header;
 pub mod holders;
 pub mod materialize;
+#[allow(unsafe_code)]
+mod pin;
 pub mod sample;
 pub mod script;
 #[allow(unsafe_code)]
@@ -32,3 +34,4 @@ pub use holders::{LockHolder, LockHolders, LockKind};
 pub use materialize::{
     InPlace, MaterializeError, Unsuited, WriteOptions, Written, export, export_to, write_in_place, write_new,
 };
+pub use pin::FileId;

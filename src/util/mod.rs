@@ -1,7 +1,8 @@
-//! Small things that know nothing of Graft: durable file writes, the process lock, interruption, clocks and randomness.
+//! Small things that know nothing of Graft: durable file writes, the process lock, interruption, time stamps and randomness.
 
 pub mod fs;
 pub mod interrupt;
 pub mod lock;
 pub mod nearest;
 pub mod random;
+pub mod stamp;

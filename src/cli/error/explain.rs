@@ -255,9 +255,13 @@ fn database(error: &DatabaseError) -> Option<String> {
         DatabaseError::Locked { .. } => {
             "wait until they have finished, or wait longer with --busy-timeout <MILLISECONDS>"
         }
-        DatabaseError::Truncated { .. } | DatabaseError::Malformed { .. } | DatabaseError::NotADatabase { .. } => {
+        DatabaseError::Truncated { .. }
+        | DatabaseError::Malformed { .. }
+        | DatabaseError::NotADatabase { .. }
+        | DatabaseError::Emptied { .. } => {
             "'graft restore <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
         }
+        DatabaseError::Overwritten { .. } => "wait until the program that writes it has finished, and try again",
         DatabaseError::Empty { .. } => "'graft add --opaque <file>' tracks any file byte for byte",
         DatabaseError::NotPermitted { .. } => "check who owns the file and its folder ('ls -l')",
         DatabaseError::NeedsRecovery { .. } => {

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use super::look::Present;
+use super::seen::{Done, Prints, Seen, shows_the_new_file};
 use super::{Journal, Move, Step};
 use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath};
 use crate::repo::Repository;
-use crate::repo::capture::settled_print;
 use crate::repo::checkout::{CheckedOut, CheckoutError, CheckoutOutcome, Written};
 use crate::repo::error::{RepoError, Result};
 use crate::repo::fingerprint::Fingerprint;
@@ -25,9 +25,6 @@ use crate::util::lock::FileLock;
 
 /// How often a file is looked at again that was written to between the look and the lock.
 const LOOKS: usize = 5;
-
-/// What written files look like, as far as that can be trusted.
-pub(super) type Prints = Vec<(RepoPath, FileState, Option<Fingerprint>)>;
 
 impl Repository {
     /// Writes the files of a move that are not as they shall be.
@@ -48,15 +45,15 @@ impl Repository {
                 out.files.push(CheckedOut { path: step.path.clone(), how, saved });
                 continue;
             }
-            let mut how = self.write_file(step.path, step.target, &step.present, &mut out.warnings);
+            let mut done = self.write_file(step.path, step.target, &step.present, &mut out.warnings);
             for _ in 0..LOOKS {
-                if !matches!(how, Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. }))) {
+                if !matches!(done, Err(RepoError::Materialize(MaterializeError::ChangedMeanwhile { .. }))) {
                     break;
                 }
-                how = match self.look_at_one(lock, index, plan, step.path)? {
+                done = match self.look_at_one(lock, index, plan, step.path)? {
                     // Something was written that changes nothing, such as a checkpoint of the WAL.
                     Some(now) if now.state == step.present.state => {
-                        step.present.print = now.print;
+                        (step.present.print, step.present.is_settled) = (now.print, now.is_settled);
                         self.write_file(step.path, step.target, &step.present, &mut out.warnings)
                     }
                     // Programs that never stop writing are held off for as long as it takes to save what they wrote.
@@ -64,17 +61,13 @@ impl Repository {
                     None => return Err(CheckoutError::Unsaved(vec![step.path.clone()]).into()),
                 };
             }
-            let how = how?;
+            let Done { how, print } = done?;
+            step.seen = print;
             let saved = step.present.state.filter(|_| step.present.was_saved).map(|state| state.snapshot);
             out.files.push(CheckedOut { path: step.path.clone(), how, saved });
         }
-        let mut prints = Vec::new();
-        for step in steps {
-            let Some(state) = step.target else { continue };
-            let print = settled_print(&step.path.under(self.top()), false)?;
-            prints.push((step.path.clone(), state, print.and_then(|(print, trusted)| trusted.then_some(print))));
-        }
-        Ok(prints)
+        let prints = steps.iter().filter_map(|step| Some((step.path.clone(), step.target?, step.seen)));
+        Ok(prints.collect())
     }
 
     /// Brings one file from its present state into another.
@@ -84,9 +77,9 @@ impl Repository {
         target: Option<FileState>,
         present: &Present,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Written> {
+    ) -> Result<Done> {
         let file = path.under(self.top());
-        let Some(target) = target else { return self.remove_file(&file, present) };
+        let Some(target) = target else { return Ok(Done { how: self.remove_file(&file, present)?, print: None }) };
         let open = self.open_snapshot(&target.snapshot)?;
         let changed = match &present.state {
             Some(content) if !present.is_volume => {
@@ -97,16 +90,15 @@ impl Repository {
                     && now.snapshot().kind == open.snapshot().kind
                 {
                     set_mode(&file, target.mode)?;
-                    return Ok(Written::Unchanged);
+                    // What it looked like before its content was compared.
+                    return Ok(Done { how: Written::Unchanged, print: present.print.filter(|_| present.is_settled) });
                 }
                 Some(changed)
             }
             _ => None,
         };
         self.store().release();
-        let how = self.write_state(&file, &open, changed.as_ref(), present, warnings)?;
-        set_mode(&file, target.mode)?;
-        Ok(how)
+        self.write_state(&file, &open, changed.as_ref(), target.mode, present, warnings)
     }
 
     /// Gives a file that is not materialized its wanted content: the index is about to say so, but until then, and where it will not,
@@ -133,19 +125,16 @@ impl Repository {
         file: &Path,
         open: &OpenSnapshot,
         changed: Option<&PageSet>,
+        mode: FileMode,
         present: &Present,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Written> {
+    ) -> Result<Done> {
         let _work = Work::start(self.monitor(), &format!("Writing {}", file.display()), None);
-        self.with_options(file, present.print, &mut |options| {
-            if open.snapshot().kind == FileKind::Sqlite && present.print.is_some() {
-                match materialize::write_in_place(file, open, changed, options) {
-                    Ok(done) => return Ok(Written::InPlace { pages: done.pages }),
-                    Err(MaterializeError::Unsuited { .. }) => {}
-                    Err(MaterializeError::Database(e)) if e.is_unreadable() => {}
-                    Err(e) => return Err(e.into()),
-                }
-            }
+        let in_place = open.snapshot().kind == FileKind::Sqlite && present.print.is_some();
+        if in_place && let Some(done) = self.write_in_place(file, open, changed, mode, present)? {
+            return Ok(done);
+        }
+        self.with_options(file, present.print, None, &mut |options| {
             if let Some(parent) = file.parent() {
                 durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;
             }
@@ -156,15 +145,43 @@ impl Repository {
             let written = materialize::write_new(file, open, options)?;
             let moved = written.moved_aside.into_iter();
             warnings.extend(moved.map(|(path, moved_to)| Warning::OrphanedSidecar { path, moved_to }));
-            Ok(Written::Replaced)
+            set_mode(file, mode)?;
+            let print = Fingerprint::stat_only(file).map_err(RepoError::file("read", file))?;
+            Ok(Done {
+                how: Written::Replaced,
+                print: print.filter(|print| shows_the_new_file(print, &written.published)),
+            })
         })
+    }
+
+    /// Writes the pages that differ; `None` if that cannot be done in place.
+    fn write_in_place(
+        &self,
+        file: &Path,
+        open: &OpenSnapshot,
+        changed: Option<&PageSet>,
+        mode: FileMode,
+        present: &Present,
+    ) -> Result<Option<Done>> {
+        let seen = Seen::if_worth(file, open.byte_len());
+        let written =
+            self.with_options(file, present.print, seen.as_ref(), &mut |options| match materialize::write_in_place(
+                file, open, changed, options,
+            ) {
+                Ok(done) => Ok(Some(done)),
+                Err(MaterializeError::Unsuited { .. }) => Ok(None),
+                Err(MaterializeError::Database(e)) if e.is_unreadable() => Ok(None),
+                Err(e) => Err(e.into()),
+            })?;
+        set_mode(file, mode)?;
+        Ok(written.map(|done| Done::in_place(&done, seen.as_ref())))
     }
 
     fn remove_file(&self, file: &Path, present: &Present) -> Result<Written> {
         if present.print.is_none() && fs::symlink_metadata(file).is_err() {
             return Ok(Written::Unchanged);
         }
-        self.with_options(file, present.print, &mut |options| Ok(materialize::remove(file, options)?))?;
+        self.with_options(file, present.print, None, &mut |options| Ok(materialize::remove(file, options)?))?;
         self.prune_folders(file);
         Ok(Written::Removed)
     }
@@ -184,6 +201,7 @@ impl Repository {
         &self,
         file: &Path,
         print: Option<Fingerprint>,
+        seen: Option<&Seen<'_>>,
         run: &mut dyn FnMut(&WriteOptions<'_>) -> Result<T>,
     ) -> Result<T> {
         let tmp = self.tmp();
@@ -198,10 +216,12 @@ impl Repository {
             _ => false,
         };
         let on_progress = |n| self.monitor().advance(n);
+        let look = || seen.map_or((), Seen::look);
         run(&WriteOptions {
             busy_timeout: self.settings().busy_timeout,
             on_wait: &on_wait,
             still_expected: &still_expected,
+            look: seen.map(|_| &look as &dyn Fn()),
             on_progress: &on_progress,
             ..WriteOptions::new(&tmp)
         })

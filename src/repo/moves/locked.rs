@@ -4,16 +4,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Step;
+use super::files::set_mode;
 use super::journal::Journal;
+use super::seen::{Done, Seen};
 use crate::model::{FileKind, FileMode, PageSource};
 use crate::repo::Repository;
 use crate::repo::capture::file_mode;
-use crate::repo::checkout::Written;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::operations::{FileState, Record};
 use crate::sqlite::capture::ScanChunk;
 use crate::sqlite::header::same_but_volatile;
-use crate::sqlite::materialize::{Locked, MaterializeError, WriteOptions};
+use crate::sqlite::materialize::{InPlace, Locked, MaterializeError, WriteOptions};
 use crate::store::{Ingested, NewState, OpenSnapshot, Purpose, Transaction, differing_pages};
 use crate::util::interrupt;
 use crate::util::lock::FileLock;
@@ -21,12 +22,7 @@ use crate::util::lock::FileLock;
 impl Repository {
     /// Brings a file into its wanted state whatever is written to it: in one write transaction its content is stored, noted
     /// as the state before, and overwritten.
-    pub(super) fn overwrite_locked(
-        &self,
-        lock: &FileLock,
-        step: &mut Step<'_>,
-        journal: &mut Journal,
-    ) -> Result<Written> {
+    pub(super) fn overwrite_locked(&self, lock: &FileLock, step: &mut Step<'_>, journal: &mut Journal) -> Result<Done> {
         let file = step.path.under(self.top());
         let changed_again = || MaterializeError::ChangedMeanwhile { path: file.clone() };
         let (Some(target), Some(known)) = (step.target, step.present.state) else { return Err(changed_again().into()) };
@@ -36,17 +32,20 @@ impl Repository {
         }
         self.store().release();
         let mode = file_mode(&file)?;
-        self.with_options(&file, step.present.print, &mut |options| {
+        let seen = Seen::if_worth(&file, open.byte_len());
+        let done = self.with_options(&file, step.present.print, seen.as_ref(), &mut |options| {
             // From here to the end nothing may open the file: closing it would drop SQLite's locks.
             let mut locked = Locked::lock(&file, options)?;
             match self.save_locked(lock, &mut locked, &base, step, mode, journal) {
-                Ok(now) => self.write_locked(locked, &open, &now, options),
+                Ok(now) => Ok(Done::in_place(&self.write_locked(locked, &open, &now, options)?, seen.as_ref())),
                 Err(error) => {
                     locked.release();
                     Err(error)
                 }
             }
-        })
+        })?;
+        set_mode(&file, target.mode)?;
+        Ok(done)
     }
 
     fn save_locked(
@@ -100,7 +99,7 @@ impl Repository {
         open: &OpenSnapshot,
         now: &OpenSnapshot,
         options: &WriteOptions<'_>,
-    ) -> Result<Written> {
+    ) -> Result<InPlace> {
         let changed = match differing_pages(now, open) {
             Ok(changed) => changed,
             Err(error) => {
@@ -108,6 +107,6 @@ impl Repository {
                 return Err(error.into());
             }
         };
-        Ok(Written::InPlace { pages: locked.write(open, Some(&changed), options)?.pages })
+        Ok(locked.write(open, Some(&changed), options)?)
     }
 }

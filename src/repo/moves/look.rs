@@ -21,6 +21,8 @@ use crate::util::lock::FileLock;
 pub(super) struct Present {
     /// The fingerprint under which nothing may change until the file is written; `None` if there is no file.
     pub print: Option<Fingerprint>,
+    /// Whether any write after that fingerprint would show.
+    pub is_settled: bool,
     /// Its content, which is in the store.
     pub state: Option<FileState>,
     /// Whether it was stored just now, to keep unsaved work.
@@ -68,8 +70,8 @@ impl Repository {
     ) -> Result<Option<Present>> {
         let file = path.under(self.top());
         // What is read from here on is what may be overwritten, and nothing that is written later.
-        let look = || settled_print(&file, true).map(|found| found.map(|(print, _)| print));
-        let mut print = look()?;
+        let look = || settled_print(&file, true).map(Option::unzip);
+        let (mut print, mut settled) = look()?;
         let entry = index.get(path);
         let target = plan.files.get(path).copied().flatten();
         let candidates = [target.map(|t| t.snapshot), plan.known.get(path).copied()];
@@ -82,7 +84,7 @@ impl Repository {
             content = self.content_among(path, entry, candidates.into_iter().flatten())?;
             if before.journal.is_some() {
                 // Reading rolled back what a crashed program had left.
-                print = look()?;
+                (print, settled) = look()?;
                 content = self.content_among(path, entry, candidates.into_iter().flatten())?;
             }
         }
@@ -100,7 +102,8 @@ impl Repository {
             (Some(snapshot), None) => Some(FileState { mode: file_mode(&file)?, snapshot }),
             (None, _) => None,
         };
-        Ok(Some(Present { print, state, was_saved, is_volume: volume.is_some() }))
+        let is_settled = settled.unwrap_or(false);
+        Ok(Some(Present { print, is_settled, state, was_saved, is_volume: volume.is_some() }))
     }
 
     /// Returns the snapshot whose content a worktree file has: the staged one or one of the candidates.

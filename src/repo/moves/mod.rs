@@ -15,6 +15,7 @@ mod locked;
 mod look;
 mod plan;
 mod recover;
+mod seen;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use look::Present;
 use super::Repository;
 use super::checkout::CheckoutOutcome;
 use super::error::{RepoError, Result};
+use super::fingerprint::Fingerprint;
 use super::index::{Index, IndexEntry};
 use super::operations::{Change, Direction, FileState, Record};
 use super::refs::RefEdit;
@@ -61,6 +63,8 @@ struct Step<'a> {
     present: Present,
     /// It is not materialized and stays so.
     stays_out: bool,
+    /// What it looks like in the state that it shall have, as far as that is known.
+    seen: Option<Fingerprint>,
 }
 
 impl Step<'_> {
@@ -93,7 +97,7 @@ impl Repository {
                 true => !plan.materialize,
                 false => leaves_out && is_new && target.is_some() && self.is_vacant(path),
             };
-            steps.push(Step { path, target, present, stays_out });
+            steps.push(Step { path, target, present, stays_out, seen: None });
         }
         // What goes makes room for what comes: a folder may stand where a file did.
         steps.sort_by_key(|step| step.target.is_some());

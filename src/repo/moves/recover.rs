@@ -75,7 +75,7 @@ impl Repository {
                 return Ok(false);
             }
             let print = settled_print(&change.path.under(self.top()), true)?.map(|(print, _)| print);
-            let present = Present { print, state: change.after, was_saved: false, is_volume: false };
+            let present = Present { print, is_settled: false, state: change.after, was_saved: false, is_volume: false };
             self.write_file(&change.path, None, &present, &mut Vec::new())?;
         }
         if !self.is_surely_unchanged(entry)? || before.snapshot != entry.snapshot {
@@ -110,7 +110,7 @@ impl Repository {
                     Some(snapshot) => Some(FileState { mode: file_mode(&file)?, snapshot }),
                     None => None,
                 };
-                let present = Present { print, state, was_saved: false, is_volume: false };
+                let present = Present { print, is_settled: false, state, was_saved: false, is_volume: false };
                 self.write_file(path, *before, &present, &mut Vec::new())?;
             }
             () => return Ok(false),

@@ -197,7 +197,7 @@ fn every_transaction_is_a_storage_commit(settings: &str, seed: u64) {
     assert_eq!(repo.store().storage_log().unwrap().all().count(), before, "nothing was stored again");
     assert_eq!(s.unstaged(), []);
     // And a scan agrees.
-    fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now()).unwrap();
+    fs::File::options().append(true).open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
     assert_eq!(s.unstaged(), [], "{settings}, seed {seed}");
 }
 
@@ -246,7 +246,7 @@ fn changes_of_the_journal_mode_lose_nothing() {
         s.add("app.db");
         let newest = stored(&repo, "app.db").pop().unwrap();
         assert!(same(&newest, wanted.last().unwrap()));
-        fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now()).unwrap();
+        fs::File::options().append(true).open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
         assert_eq!(s.unstaged(), []);
     }
 }

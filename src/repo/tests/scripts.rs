@@ -129,7 +129,7 @@ fn script_at(script: &Path, place: Place) {
         let now = bytes(&path);
         assert!(same(stored(&repo, "app.db").last().unwrap(), &now), "{}: the newest state", script.display());
         s.add("app.db");
-        fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now()).unwrap();
+        fs::File::options().append(true).open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
         assert_eq!(s.unstaged(), [], "{}", script.display());
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use rusqlite::{Statement, params};
 
 use super::{MaterializeError, WriteOptions};
 use crate::model::{PAGE_SIZE, PageIdx, PageSet, PageSource};
-use crate::sqlite::attach::{Attached, Purpose};
+use crate::sqlite::attach::{Attached, Purpose, READ};
 use crate::sqlite::capture::{ScanChunk, Scanned, scan_transaction};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::{CaptureError, DatabaseError};
@@ -33,6 +33,8 @@ pub struct InPlace {
     pub pages: u32,
     /// Bytes of the database now.
     pub byte_len: u64,
+    /// It was looked at, and no other program had changed it by then.
+    pub was_seen: bool,
 }
 
 /// Why a file cannot be written in place.
@@ -91,8 +93,6 @@ pub fn write_in_place(
 pub struct Locked {
     path: PathBuf,
     db: Attached,
-    /// Closed after the connection.
-    tail: Option<File>,
 }
 
 impl Locked {
@@ -106,20 +106,13 @@ impl Locked {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(unsuited(Unsuited::Missing)),
             Err(e) => return Err(DatabaseError::io(path, e).into()),
         }
-        let db = Attached::open(path, Purpose::Write, opts.busy())?;
-        let locked = Self { path: path.to_owned(), db, tail: None };
-        match locked.db.execute("BEGIN IMMEDIATE", opts.busy()) {
-            Ok(()) => Ok(locked),
-            Err(e) => {
-                locked.release();
-                Err(e.into())
-            }
-        }
+        let db = Attached::begin(path, Purpose::Write, "BEGIN IMMEDIATE", opts.busy())?;
+        Ok(Self { path: path.to_owned(), db })
     }
 
     /// Streams what the database holds, which nobody can change now.
     pub fn scan(&mut self, sink: &mut dyn FnMut(ScanChunk<'_>) -> ControlFlow<()>) -> Result<Scanned, CaptureError> {
-        scan_transaction(&self.db, &self.path, sink, &mut self.tail)
+        scan_transaction(&self.db, &self.path, sink)
     }
 
     /// Brings the database into the state `source`, as [`write_in_place`] does.
@@ -144,9 +137,7 @@ impl Locked {
 
     /// Ends the transaction and changes nothing.
     pub fn release(self) {
-        let Self { db, tail, .. } = self;
-        db.close();
-        drop(tail);
+        self.db.close();
     }
 }
 
@@ -303,8 +294,29 @@ impl<'a> Writer<'a> {
 
     fn commit(self, opts: &WriteOptions<'_>) -> Result<InPlace, MaterializeError> {
         let end = if self.written == 0 { "ROLLBACK" } else { "COMMIT" };
+        let version = opts.look.and_then(|_| self.version());
         self.db.execute(end, opts.busy())?;
-        Ok(InPlace { pages: self.written, byte_len: self.source.byte_len() })
+        let was_seen = opts.look.is_some_and(|look| version.is_some() && self.was_seen(version, look));
+        Ok(InPlace { pages: self.written, byte_len: self.source.byte_len(), was_seen })
+    }
+
+    /// Returns a number that changes when another connection commits.
+    fn version(&self) -> Option<i64> {
+        self.db.conn().query_row("PRAGMA g.data_version", [], |row| row.get(0)).ok()
+    }
+
+    /// Looks at the database and tells whether nobody has changed it since the transaction, in which `version` was read. What goes
+    /// wrong here costs only the knowledge, as the state is written.
+    fn was_seen(&self, version: Option<i64>, look: &dyn Fn()) -> bool {
+        // Closing the last connection would do so as well, and the file would look otherwise then.
+        if self.db.conn().query_row("PRAGMA g.wal_checkpoint(TRUNCATE)", [], |_| Ok(())).is_err() {
+            return false;
+        }
+        look();
+        let begun = self.db.conn().execute_batch(READ).is_ok();
+        let same = begun && self.version() == version && self.db.is_in_place();
+        let _ = self.db.conn().execute_batch("ROLLBACK");
+        same
     }
 
     /// Returns the byte ranges to look at, cut so that each holds whole pages of both sizes.

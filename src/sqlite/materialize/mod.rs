@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use in_place::{InPlace, Locked, Unsuited, write_in_place};
-pub use replace::{Written, export, export_to, remove, settle, write_new};
+pub use replace::{Published, Written, export, export_to, remove, settle, write_new};
 
 use super::attach::Busy;
 use super::error::DatabaseError;
@@ -26,6 +26,9 @@ pub struct WriteOptions<'a> {
     pub on_wait: &'a dyn Fn(&LockHolders),
     /// Called when nobody else can write any more; if it says no, nothing is written.
     pub still_expected: &'a dyn Fn() -> bool,
+    /// Looks at the database from outside, once it has the new state. Then [`InPlace::was_seen`] tells whether it had just that
+    /// state at the time; to make sure, its log is folded in first.
+    pub look: Option<&'a dyn Fn()>,
     /// Called with the number of bytes done since the last call.
     pub on_progress: &'a dyn Fn(u64),
     /// A folder for temporary files; where it lies on another file system, the folder of the file is used.
@@ -41,6 +44,7 @@ impl<'a> WriteOptions<'a> {
             busy_timeout: Duration::from_secs(5),
             on_wait: &|_| {},
             still_expected: &|| true,
+            look: None,
             on_progress: &|_| {},
             tmp,
             durable: true,

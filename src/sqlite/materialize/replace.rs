@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ use crate::sqlite::attach::{Attached, Purpose};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::holders::{openers, sidecar};
+use crate::sqlite::pin::FileId;
 use crate::util::fs::{self as durable, TempFile};
+use crate::util::stamp;
 
 /// How long a file may stay open in a program that is about to close it, or to become another one.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -26,12 +29,34 @@ const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 const WAL_MAGIC: [[u8; 4]; 2] = [[0x37, 0x7f, 0x06, 0x82], [0x37, 0x7f, 0x06, 0x83]];
 
 /// What was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// Bytes of the new file.
     pub byte_len: u64,
     /// Sidecars that belonged to no database, and where they are now.
     pub moved_aside: Vec<(PathBuf, PathBuf)>,
+    /// What the file looked like before anybody else could see it.
+    pub published: Published,
+}
+
+/// What a new file looked like just before it took its name, and when that was: as long as it looks like that nobody has written
+/// to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Which file it is.
+    pub file: FileId,
+    /// Last modification, Unix nanoseconds.
+    pub mtime_ns: i64,
+    /// The time then, Unix nanoseconds.
+    pub at_ns: i64,
+}
+
+impl Published {
+    fn now(temp: &TempFile) -> io::Result<Self> {
+        let meta = temp.file().metadata()?;
+        let mtime_ns = stamp::nanos(meta.mtime(), meta.mtime_nsec());
+        Ok(Self { file: FileId::of(&meta), mtime_ns, at_ns: stamp::now_ns() })
+    }
 }
 
 /// Writes `source` byte for byte as a new file at `path`, replacing what is there.
@@ -59,12 +84,13 @@ pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) 
         None if (opts.still_expected)() => move_orphans_aside(path).map_err(io_error)?,
         None => return Err(MaterializeError::ChangedMeanwhile { path: path.into() }),
     };
+    let published = Published::now(&temp).map_err(io_error)?;
     let renamed = if opts.durable { temp.persist(path) } else { temp.persist_relaxed(path) };
     if let Some(held) = held {
         held.close();
     }
     renamed.map_err(io_error)?;
-    Ok(Written { byte_len: source.byte_len(), moved_aside })
+    Ok(Written { byte_len: source.byte_len(), moved_aside, published })
 }
 
 /// Removes the file at `path`; a database with its sidecars, after it was taken over as [`write_new`] does. It is no error

@@ -4,6 +4,7 @@
 //! changed and then freed within a transaction is never written, but stays in the cache as it was changed.
 
 use std::ffi::CStr;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -12,7 +13,8 @@ use rusqlite::Connection;
 use super::recording::{TakePages, one};
 use crate::model::page::ZERO_PAGE;
 use crate::model::{PAGE_SIZE, PageBuf, PageIdx, PageSet, SourceError};
-use crate::sqlite::capture::{CHUNK_LEN, byte_len};
+use crate::sqlite::attach::has_frames;
+use crate::sqlite::capture::CHUNK_LEN;
 use crate::sqlite::diff::side::quoted;
 use crate::sqlite::vfs_shim;
 
@@ -36,7 +38,8 @@ impl<'c> Reader<'c> {
 
     /// Returns the bytes of the state; `None` if there are any that are not SQLite's, behind the last page.
     pub fn byte_len(&self, file: &Path) -> Option<u64> {
-        byte_len(file, self.database_len).ok().filter(|len| *len == self.database_len && *len > 0)
+        let has_only_pages = has_frames(file) || fs::metadata(file).is_ok_and(|meta| meta.len() == self.database_len);
+        (has_only_pages && self.database_len > 0).then_some(self.database_len)
     }
 
     /// Reads one page; zeros fill what the database lacks.
