@@ -163,18 +163,15 @@ impl Repository {
             other => (kind, other?),
         };
         let Streamed { byte_len, ingested, file: read, is_as_read } = streamed;
-        let is_same_file = read == FileId { dev: print.dev, inode: print.inode };
-        if kind == FileKind::Opaque {
-            let now = Fingerprint::stat_only(file).map_err(RepoError::file("read", file))?;
-            if !(is_same_file && is_as_read && now.is_some_and(|now| now.matches(&print))) {
-                return Ok(None);
-            }
+        if !is_as_read {
+            return Ok(None);
         }
+        // What was read is one state of one file, but that need not be the one that was looked at.
+        let is_same_file = read == FileId { dev: print.dev, inode: print.inode };
         Ok(Some(Captured {
             kind,
             mode: file_mode(file)?,
             byte_len,
-            // SQLite makes sure that what it reads is one state of one file, but that need not be the one that was looked at.
             fingerprint: (trusted && is_same_file).then_some(print),
             known: base
                 .as_ref()
@@ -345,12 +342,13 @@ impl Repository {
         let failed = |e: io::Error| RepoError::file("read", file)(e);
         let mut input = File::open(file).map_err(failed)?;
         let meta = input.metadata().map_err(failed)?;
+        let mtime_ns = |meta: &fs::Metadata| stamp::nanos(meta.mtime(), meta.mtime_nsec());
         let read = |byte_len, is_as_read| Read { byte_len, file: FileId::of(&meta), is_as_read };
         if is_decided(meta.len(), old_len, purpose) {
             return Ok(read(meta.len(), true));
         }
         // Where a later write might leave the time stamps as they are, the file is read twice.
-        let is_settled = stamp::is_settled(stamp::nanos(meta.mtime(), meta.mtime_nsec()), now_ns());
+        let is_settled = stamp::is_settled(mtime_ns(&meta), now_ns());
         let mut sum = (!is_settled && meta.len() < WORTH_WAITING).then(blake3::Hasher::new);
         let mut total = 0u64;
         let mut next = Some(PageIdx::FIRST);
@@ -373,10 +371,15 @@ impl Repository {
                 return Ok(read(total, true));
             }
         }
-        let Some(sum) = sum else { return Ok(read(total, true)) };
-        let mut now = blake3::Hasher::new();
-        input.rewind().and_then(|()| now.update_reader(&input).map(drop)).map_err(failed)?;
-        Ok(read(total, now.finalize() == sum.finalize()))
+        let mut is_as_read = true;
+        if let Some(sum) = sum {
+            let mut again = blake3::Hasher::new();
+            input.rewind().and_then(|()| again.update_reader(&input).map(drop)).map_err(failed)?;
+            is_as_read = again.finalize() == sum.finalize();
+        }
+        let now = input.metadata().map_err(failed)?;
+        is_as_read &= (now.len(), mtime_ns(&now)) == (total, mtime_ns(&meta));
+        Ok(read(total, is_as_read))
     }
 }
 

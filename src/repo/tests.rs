@@ -1,6 +1,7 @@
 //! Operations on real databases in a scratch folder, below the command line.
 
 mod branches;
+mod meanwhile;
 mod partial_commits;
 mod recording;
 mod scripts;

@@ -112,6 +112,10 @@ pub(super) fn scan_transaction(
     let is_plain = !has_frames(path);
     let before = look(db, path)?;
     let byte_len = if is_plain { before.len } else { database_len };
+    if database_len == 0 {
+        // It began like a database a moment ago.
+        return Err(DatabaseError::Overwritten { path: path.into() });
+    }
     if byte_len < database_len {
         return Err(DatabaseError::Truncated { path: path.into(), expected: database_len, found: byte_len });
     }

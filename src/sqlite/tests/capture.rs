@@ -176,3 +176,111 @@ fn the_receiver_may_stop_and_may_keep_buffers() {
     assert!(!scanned.complete);
     assert!(kept.concat() == fs::read(&path).unwrap()[..3 * super::super::capture::CHUNK_LEN]);
 }
+
+/// Captures a database and meddles with it when the first pages have been handed out.
+fn captured_while(path: &Path, meddle: &dyn Fn()) -> Result<Vec<u8>, CaptureError> {
+    let (mut all, mut len, mut done) = (Vec::new(), 0, false);
+    let scanned = scan(path, &options(), &mut |chunk| {
+        match chunk {
+            ScanChunk::Start { byte_len, .. } => len = byte_len,
+            ScanChunk::Pages { bytes, .. } => {
+                all.append(bytes);
+                if !std::mem::replace(&mut done, true) {
+                    meddle();
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    assert!(scanned.complete && done);
+    all.truncate(len as usize);
+    Ok(all)
+}
+
+/// Makes a database of some 1.2 MB whose rows carry a mark.
+fn marked(path: &Path, mark: &str, rows: u32, mode: &str) {
+    let db = open(path);
+    db.execute_batch(&format!("PRAGMA journal_mode = {mode}; CREATE TABLE t (mark, x)")).unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+         INSERT INTO t SELECT '{mark}', randomblob(3000) FROM n"
+    );
+    db.execute_batch(&fill).unwrap();
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_read_gives_the_old_one() {
+    for mode in ["DELETE", "WAL"] {
+        for rows in [40, 400, 1600] {
+            let dir = tempfile::tempdir().unwrap();
+            let (path, other) = (dir.path().join("app.db"), dir.path().join("other.db"));
+            marked(&path, "a", 400, mode);
+            marked(&other, "b", rows, mode);
+            let before = fs::read(&path).unwrap();
+            let read = captured_while(&path, &|| fs::rename(&other, &path).unwrap()).unwrap();
+            assert!(read == before, "{mode}, replaced by {rows} rows");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_overwritten_while_it_is_read_is_refused() {
+    for settled in [true, false] {
+        for rows in [40, 400, 1600] {
+            let dir = tempfile::tempdir().unwrap();
+            let (path, other) = (dir.path().join("app.db"), dir.path().join("other.db"));
+            marked(&path, "a", 400, "DELETE");
+            marked(&other, "b", rows, "DELETE");
+            let bytes = fs::read(&other).unwrap();
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            if settled {
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            let result = captured_while(&path, &|| {
+                fs::write(&path, &bytes).unwrap();
+                if !settled {
+                    // As if all of that had happened within one tick of the clock.
+                    File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+                }
+            });
+            assert!(
+                matches!(result, Err(DatabaseError::Overwritten { .. } | DatabaseError::Malformed { .. })),
+                "{rows} rows, settled: {settled}: {:?}",
+                result.map(|bytes| bytes.len())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_while_it_is_read_does_not_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    marked(&path, "a", 400, "WAL");
+    // Other processes all of them: closing a descriptor here would drop the locks of a connection here.
+    let with =
+        |statements: &[&str]| OtherProcess::start(&path, &[&["PRAGMA wal_autocheckpoint = 0"], statements].concat());
+    let bytes = || Command::new("cat").arg(&path).output().unwrap().stdout;
+    let app = with(&["UPDATE t SET mark = 'b'"]);
+    std::thread::sleep(Duration::from_millis(30));
+    let before = captured(&path).unwrap();
+    let main = bytes();
+    let read = captured_while(&path, &|| {
+        with(&["INSERT INTO t VALUES ('c', 1)", "PRAGMA wal_checkpoint(PASSIVE)"]).finish();
+    });
+    assert!(read.unwrap() == before);
+    assert!(bytes() != main, "the log was copied into the file");
+
+    // The same bytes again, but by a program that knows nothing of locks.
+    let copy = dir.path().join("copy");
+    fs::write(&copy, bytes()).unwrap();
+    with(&["UPDATE t SET mark = 'd'"]).finish();
+    std::thread::sleep(Duration::from_millis(30));
+    let result = captured_while(&path, &|| {
+        let of = format!("of={}", path.display());
+        let args = [&format!("if={}", copy.display()), &of, "conv=notrunc"];
+        assert!(Command::new("dd").args(args).output().unwrap().status.success());
+    });
+    assert!(matches!(result, Err(DatabaseError::Overwritten { .. })), "{:?}", result.map(|bytes| bytes.len()));
+    app.finish();
+}

@@ -1,6 +1,7 @@
 //! Writing in place: the right state, under the eyes of connected applications.
 
 use super::*;
+use crate::sqlite::holders::sidecar;
 use crate::sqlite::materialize::WriteOptions;
 use crate::sqlite::{DatabaseError, MaterializeError, Unsuited, write_in_place};
 
@@ -201,4 +202,42 @@ fn readers_and_writers_are_waited_for_and_named() {
     assert_same_state(&fs::read(&path).unwrap(), &old, "after waiting");
     assert_sound(&path);
     going.join().unwrap();
+}
+
+#[test]
+fn a_look_counts_only_if_nobody_wrote_before_it() {
+    for mode in ["DELETE", "PERSIST", "WAL"] {
+        for (meddles, connected) in [(false, false), (true, false), (false, true), (true, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("app.db");
+            open(&path).execute_batch(&format!("PRAGMA journal_mode = {mode}; CREATE TABLE t (x)")).unwrap();
+            let wanted = dir.path().join("wanted.db");
+            copy(&path, &wanted);
+            open(&wanted).execute_batch("INSERT INTO t VALUES (1)").unwrap();
+            let app = connected.then(|| open(&path));
+            let looks_like = || {
+                let meta = fs::metadata(&path).unwrap();
+                let log = fs::metadata(sidecar(&path, "-wal")).map_or(0, |m| m.len());
+                (meta.len(), meta.modified().unwrap(), log)
+            };
+            let seen = std::cell::Cell::new(None);
+            let look = || {
+                if meddles {
+                    let other = OtherProcess::start(&path, &["INSERT INTO t VALUES (2)"]);
+                    other.finish();
+                }
+                seen.set(Some(looks_like()));
+            };
+            let options = WriteOptions { look: Some(&look), ..write_options(dir.path()) };
+            let source = Memory(captured(&wanted).unwrap());
+            let done = write_in_place(&path, &source, None, &options).unwrap();
+            let what = format!("{mode}, meddles: {meddles}, connected: {connected}");
+            assert_eq!(done.was_seen, !meddles, "{what}");
+            if !meddles {
+                assert_eq!(seen.get(), Some(looks_like()), "{what}: closing leaves it as it was seen");
+            }
+            drop(app);
+            assert_eq!(number(&open(&path), "SELECT sum(x) FROM t"), if meddles { 3 } else { 1 }, "{what}");
+        }
+    }
 }
