@@ -143,15 +143,24 @@ pub(super) struct Refused {
     pub key: Vec<String>,
 }
 
-/// Hands what every change of a changeset does to `on`.
-pub(super) fn each_change(changes: &[u8], on: &mut dyn FnMut(Op)) -> rusqlite::Result<()> {
+/// A change of a changeset, and the shape of its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub table: String,
+    /// Which of the columns are of the key; a rowid that is no column is the first.
+    pub key: Vec<bool>,
+}
+
+/// Hands what every change of a changeset does, and to what table, to `on`.
+pub(super) fn each_change(changes: &[u8], on: &mut dyn FnMut(Op, Shape)) -> rusqlite::Result<()> {
     let mut iter = ptr::null_mut();
     // SAFETY: the bytes outlive the iterator and are only read.
     check(unsafe { ffi::sqlite3changeset_start(&mut iter, length(changes)?, bytes_of(changes)) })?;
     // SAFETY: the iterator was just made, and stands on a change whenever it says that there is a row.
     while unsafe { ffi::sqlite3changeset_next(iter) } == ffi::SQLITE_ROW {
         // SAFETY: as above.
-        on(unsafe { Current::of(iter) }.op());
+        let (op, shape) = unsafe { (Current::of(iter).op(), shape(iter)) };
+        on(op, shape);
     }
     // SAFETY: the iterator is not used any more.
     check(unsafe { ffi::sqlite3changeset_finalize(iter) })
@@ -238,21 +247,10 @@ unsafe extern "C" fn on_conflict(on: *mut c_void, kind: c_int, iter: *mut ffi::s
 /// The iterator stands on a change.
 unsafe fn named(iter: *mut ffi::sqlite3_changeset_iter) -> (String, Vec<String>) {
     // SAFETY: the caller's promise.
-    let current = unsafe { Current::of(iter) };
-    let name = match current.table.is_null() {
-        true => String::new(),
-        // SAFETY: SQLite's name of the table ends with NUL and lives until the iterator moves on.
-        false => unsafe { CStr::from_ptr(current.table) }.to_string_lossy().into_owned(),
-    };
-    let (mut flags, mut len): (*mut c_uchar, c_int) = (ptr::null_mut(), 0);
-    // SAFETY: the caller's promise; both pointers are written.
-    unsafe { ffi::sqlite3changeset_pk(iter, &mut flags, &mut len) };
+    let (current, shape) = unsafe { (Current::of(iter), shape(iter)) };
     let mut key = Vec::new();
-    for i in 0..current.columns.min(len) {
-        // SAFETY: there is a flag for each of the columns.
-        if flags.is_null() || unsafe { *flags.add(i as usize) } == 0 {
-            continue;
-        }
+    for (i, _) in shape.key.iter().enumerate().filter(|(_, is_key)| **is_key) {
+        let i = i as c_int;
         let mut value = ptr::null_mut();
         // SAFETY: the caller's promise; the column exists, and the pointer is written.
         unsafe {
@@ -272,7 +270,28 @@ unsafe fn named(iter: *mut ffi::sqlite3_changeset_iter) -> (String, Vec<String>)
         };
         key.push(String::from_utf8_lossy(text).into_owned());
     }
-    (name, key)
+    (shape.table, key)
+}
+
+/// Returns the table of a change.
+///
+/// # Safety
+/// The iterator stands on a change.
+unsafe fn shape(iter: *mut ffi::sqlite3_changeset_iter) -> Shape {
+    // SAFETY: the caller's promise.
+    let current = unsafe { Current::of(iter) };
+    let table = match current.table.is_null() {
+        true => String::new(),
+        // SAFETY: SQLite's name of the table ends with NUL and lives until the iterator moves on.
+        false => unsafe { CStr::from_ptr(current.table) }.to_string_lossy().into_owned(),
+    };
+    let (mut flags, mut len): (*mut c_uchar, c_int) = (ptr::null_mut(), 0);
+    // SAFETY: the caller's promise; both pointers are written.
+    unsafe { ffi::sqlite3changeset_pk(iter, &mut flags, &mut len) };
+    let columns = if flags.is_null() { 0 } else { current.columns.min(len) };
+    // SAFETY: there is a flag for each of the columns.
+    let key = (0..columns).map(|i| unsafe { *flags.add(i as usize) } != 0).collect();
+    Shape { table, key }
 }
 
 /// SQLite's words about an error.

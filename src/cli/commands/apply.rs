@@ -23,8 +23,9 @@ use crate::sqlite::script::MAGIC;
 /// Apply changes of rows and schema to a database.
 ///
 /// The changes are what 'graft diff --sql' or 'graft diff --changeset' wrote. They are applied in one transaction: either all of
-/// them fit, or the database stays as it is and the rows that do not fit are named (exit code 1). Triggers do not fire. Programs
-/// may have the database open.
+/// them fit, or the database stays as it is and what does not fit is named (exit code 1): rows that are not as expected, and
+/// definitions, settings or rows that the changes would take away and that are not those they were made from. Triggers do not
+/// fire. Programs may have the database open.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  graft diff --sql HEAD~1 HEAD -- app.db > changes.sql\n  graft apply changes.sql\n  graft apply \
@@ -34,6 +35,10 @@ pub struct Args {
     /// Only find out whether the changes fit.
     #[arg(long)]
     pub check: bool,
+
+    /// Also apply rows that violate a CHECK, or refer to rows that are not there.
+    #[arg(long)]
+    pub no_verify: bool,
 
     /// The file with the changes; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -78,7 +83,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         settings.monitor.waiting(&format!("waiting for {}, locked by {holders}", database.display()));
     };
     let busy = Busy { timeout: settings.busy_timeout, on_wait: &on_wait };
-    let options = ApplyOptions { busy, check: args.check };
+    let options = ApplyOptions { busy, check: args.check, verify: !args.no_verify };
     let path = ctx.resolve(&database);
     deny_unmaterialized(&path, &database, ctx)?;
     let done = match script(&bytes) {
@@ -107,9 +112,10 @@ fn report(database: &Path, applied: Applied, conflicts: &[Conflict], check: bool
     }
     if !conflicts.is_empty() {
         for conflict in conflicts {
-            let Conflict { table, row, reason } = conflict;
+            let Conflict { table, row, reason, .. } = conflict;
             match table {
                 Some(table) => ctx.say.note(format_args!("conflict in {}: {row}: {reason}", value::name(table))),
+                None if row.is_empty() => ctx.say.note(format_args!("conflict in the schema: {reason}")),
                 None => ctx.say.note(format_args!("conflict in the schema: {reason}: {row}")),
             }
         }
@@ -118,7 +124,10 @@ fn report(database: &Path, applied: Applied, conflicts: &[Conflict], check: bool
             count(conflicts.len() as u64, "conflict")
         ))
         .exit(exit::NO)
-        .help("the changes are for another state of the database; 'graft diff' shows what it holds now"));
+        .help(match conflicts.iter().all(|c| c.constraint) {
+            true => "mend the rows that are in the way; '--no-verify' applies the changes all the same",
+            false => "the changes are for another state of the database; 'graft diff' shows what it holds now",
+        }));
     }
     let rows = count(inserted + deleted + updated, "row");
     match check {

@@ -1,10 +1,14 @@
 //! Applies recorded changes to a database file, all of them in one transaction or none.
 //!
 //! A change whose row is not as the change expects it, or whose new row another one is in the way of, is a conflict:
-//! all conflicts are gathered and named, and the database stays as it was. Triggers do not fire, and foreign keys do
-//! nothing, as what they did is part of the changes.
+//! all conflicts are gathered and named, and the database stays as it was. So is what a script takes away of which the
+//! database has more than the script was made from. Triggers do not fire, and foreign keys do nothing, as what they did is
+//! part of the changes; but rows that come must fulfil what the tables of this database ask of them.
 
 mod changeset;
+mod constraints;
+mod expected;
+mod mending;
 mod script;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +22,7 @@ pub use script::apply_script;
 
 use super::attach::Busy;
 use super::error::{DatabaseError, message};
+use super::script::UNCHECKED;
 use crate::util::interrupt::Interrupted;
 
 /// Conflicts named before the search for more is given up.
@@ -30,6 +35,8 @@ pub struct ApplyOptions<'a> {
     pub busy: Busy<'a>,
     /// Only find out whether the changes fit.
     pub check: bool,
+    /// Refuse rows that violate a CHECK, or refer to rows that are not there and did not do so before.
+    pub verify: bool,
 }
 
 /// What was done.
@@ -54,6 +61,8 @@ pub struct Conflict {
     pub row: String,
     /// What is wrong.
     pub reason: String,
+    /// Only a CHECK or a foreign key is in the way, which is not asked without [`ApplyOptions::verify`].
+    pub constraint: bool,
 }
 
 /// Why changes were not applied. The database is as it was.
@@ -89,7 +98,7 @@ pub enum ApplyError {
 }
 
 /// Opens a database for changes.
-fn open(path: &Path, create: bool) -> Result<Connection, ApplyError> {
+fn open(path: &Path, create: bool, verify: bool) -> Result<Connection, ApplyError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -101,7 +110,10 @@ fn open(path: &Path, create: bool) -> Result<Connection, ApplyError> {
         // Changes may come from somebody else: they have no business outside of the database.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
+        conn.execute_batch("PRAGMA foreign_keys = OFF")?;
+        if !verify {
+            conn.execute_batch(UNCHECKED)?;
+        }
         Ok(conn)
     };
     Ok(prepare().map_err(|e| DatabaseError::sqlite(path, e))?)

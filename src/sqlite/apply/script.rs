@@ -5,9 +5,15 @@ use std::path::Path;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Error, ffi};
 
+use super::constraints::{self, Judge, Touched};
+use super::expected::Expected;
+use super::mending::{Mending, Refused};
 use super::{Applied, ApplyError, ApplyOptions, Conflict, MAX_CONFLICTS, finish, impossible, open, shortened};
+use crate::sqlite::diff::side::value;
 use crate::sqlite::error::{code, message};
-use crate::sqlite::script::{MAGIC, WAS};
+use crate::sqlite::script::expected::{self, EXPECT, TAKE_BACK};
+use crate::sqlite::script::rows::hash;
+use crate::sqlite::script::{HASH, MAGIC, UNCHECKED, WAS};
 use crate::util::interrupt;
 
 /// Applies a script; a database that is not there is made.
@@ -16,7 +22,7 @@ pub fn apply_script(path: &Path, script: &str, options: &ApplyOptions<'_>) -> Re
         return Err(ApplyError::NotChanges);
     }
     let existed = path.exists();
-    let done = run(path, script, options, !existed);
+    let done = constraints::judged(|before| run(path, script, options, !existed, before));
     if !existed && (done.is_err() || options.check) {
         // What SQLite made of nothing holds nothing.
         let _ = crate::util::fs::remove(path);
@@ -24,10 +30,19 @@ pub fn apply_script(path: &Path, script: &str, options: &ApplyOptions<'_>) -> Re
     done
 }
 
-fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> Result<Applied, ApplyError> {
-    let conn = open(path, create)?;
+/// Runs a script. `None` says that some rows refer to nothing, and that it must be known which did so before.
+fn run(
+    path: &Path,
+    script: &str,
+    options: &ApplyOptions<'_>,
+    create: bool,
+    judge: &mut Judge,
+) -> Result<Option<Applied>, ApplyError> {
+    let conn = open(path, create, options.verify)?;
     let mut applied = Applied::default();
     let mut conflicts = Vec::new();
+    let mut expected: Option<Expected> = None;
+    let mut mending = Mending::default();
     let mut batch = Batch::new(&conn, script);
     loop {
         interrupt::check()?;
@@ -35,13 +50,16 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
             Ok(Some(statement)) => statement,
             Ok(None) => break,
             Err(e) => {
+                // What is amiss was named already, and statements that follow build on this one.
+                if !conflicts.is_empty() {
+                    break;
+                }
                 let sql = match &e {
                     Error::SqlInputError { sql, .. } => first_line(sql),
                     _ => None,
                 };
-                // Statements that follow build on this one.
-                if let Some(sql) = sql.filter(|_| is_misfit(&message(&e))) {
-                    conflicts.push(other_schema(sql, &e));
+                if is_misfit(&message(&e)) {
+                    conflicts.push(other_schema(sql.filter(|sql| !sql.starts_with(EXPECT)).unwrap_or_default(), &e));
                     break;
                 }
                 return Err(impossible(path, sql, &e));
@@ -52,16 +70,61 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
         match sql.trim_end_matches(';') {
             "BEGIN IMMEDIATE" => {
                 options.busy.retry(path, || conn.execute_batch("BEGIN IMMEDIATE"))?;
+                judge.begin(&conn).map_err(|e| impossible(path, None, &e))?;
                 continue;
             }
             "COMMIT" => {
+                if conflicts.is_empty() && options.verify {
+                    match judge.judge(&conn).map_err(|e| impossible(path, None, &e))? {
+                        Some(found) => conflicts = found,
+                        None => return Ok(None),
+                    }
+                }
                 finish(&conn, path, options, std::mem::take(&mut conflicts))?;
                 continue;
             }
+            UNCHECKED if options.verify => {
+                conn.execute_batch("PRAGMA ignore_check_constraints = OFF").map_err(|e| impossible(path, None, &e))?;
+                continue;
+            }
+            _ if sql.starts_with(TAKE_BACK) => continue,
+            expected::BEGIN if !conn.is_autocommit() => expected = Some(Expected::default()),
             _ if conn.is_autocommit() && !sql.starts_with("PRAGMA ") => {
                 return Err(impossible_script(path, "the script has statements outside of its transaction"));
             }
-            _ => {}
+            _ if conn.is_autocommit() => {}
+            _ => {
+                let Some(expected) = &mut expected else {
+                    return Err(impossible_script(path, "the script does not say what it was made from"));
+                };
+                match expected.check(&conn, sql, &mut conflicts) {
+                    Some(Ok(())) => continue,
+                    Some(Err(e)) => return Err(impossible(path, None, &e)),
+                    None if expected.is_open() => {
+                        // What follows would only fail where it meets what is not as expected.
+                        if !conflicts.is_empty() {
+                            break;
+                        }
+                        expected.close();
+                    }
+                    None => {}
+                }
+            }
+        }
+        match mending.turn(&conn, sql) {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(Refused::Sqlite(e)) => return Err(impossible(path, Some(sql), &e)),
+            Err(Refused::Other) => {
+                return Err(impossible_script(path, "the script writes the schema itself, which only SQLite may"));
+            }
+        }
+        let kind = Kind::of(sql);
+        if kind.is_checked(sql)
+            && !long_values_are_as_expected(&conn, sql).map_err(|e| impossible(path, Some(sql), &e))?
+        {
+            conflicts.push(not_as_expected(&conn, sql));
+            continue;
         }
         let ran = {
             let mut rows = statement.raw_query();
@@ -73,11 +136,13 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
                 }
             }
         };
-        let kind = Kind::of(sql);
+        match kind {
+            Kind::Other if is_about_schema(sql) => judge.touched = Touched::All,
+            Kind::Other => {}
+            Kind::Insert | Kind::Delete | Kind::Update => judge.touched.add(&plain(table(sql))),
+        }
         match ran {
-            Err(e) if code(&e) == Some(ffi::SQLITE_CONSTRAINT) && kind != Kind::Other => {
-                conflicts.push(in_the_way(sql, &e));
-            }
+            Err(e) if code(&e) == Some(ffi::SQLITE_CONSTRAINT) => conflicts.push(in_the_way(sql, &e)),
             Err(e) => return Err(impossible(path, Some(sql), &e)),
             Ok(()) if kind.is_checked(sql) && conn.changes() != 1 => conflicts.push(not_as_expected(&conn, sql)),
             Ok(()) => match kind {
@@ -87,7 +152,7 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
                 Kind::Other => applied.others += 1,
             },
         }
-        if conflicts.len() == MAX_CONFLICTS {
+        if conflicts.len() >= MAX_CONFLICTS {
             finish(&conn, path, options, std::mem::take(&mut conflicts))?;
         }
     }
@@ -97,7 +162,14 @@ fn run(path: &Path, script: &str, options: &ApplyOptions<'_>, create: bool) -> R
     if !conn.is_autocommit() {
         return Err(impossible_script(path, "the script is cut off: its end is missing"));
     }
-    Ok(applied)
+    Ok(Some(applied))
+}
+
+/// Tells whether a statement makes, alters or drops something of the database.
+fn is_about_schema(sql: &str) -> bool {
+    let mut words = sql.split(' ');
+    let verb = words.next().is_some_and(|verb| ["CREATE", "DROP", "ALTER"].contains(&verb));
+    verb && words.next() != Some("TEMP")
 }
 
 fn impossible_script(path: &Path, detail: &str) -> ApplyError {
@@ -118,7 +190,7 @@ fn first_line(sql: &str) -> Option<&str> {
 }
 
 fn other_schema(sql: &str, e: &Error) -> Conflict {
-    Conflict { table: None, row: shortened(sql), reason: message(e) }
+    Conflict { table: None, row: shortened(sql.trim_end_matches(';')), reason: message(e), constraint: false }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,9 +204,9 @@ enum Kind {
 impl Kind {
     fn of(sql: &str) -> Self {
         match sql.split(' ').next() {
-            Some("INSERT") if sql.contains(" VALUES (") && !sql.starts_with("INSERT INTO sqlite_") => Self::Insert,
+            Some("INSERT") if sql.contains(" VALUES (") && table(sql).starts_with('"') => Self::Insert,
             Some("DELETE") if place(sql).is_some() => Self::Delete,
-            Some("UPDATE") => Self::Update,
+            Some("UPDATE") if table(sql).starts_with('"') => Self::Update,
             _ => Self::Other,
         }
     }
@@ -157,30 +229,52 @@ fn without_comment(mut sql: &str) -> &str {
 
 /// Returns the table of a statement and the condition by which it finds its row.
 fn place(sql: &str) -> Option<(&str, &str)> {
-    let outside = |word: &str| {
-        let mut at = 0;
-        let mut quote = None;
-        while let Some(byte) = sql.as_bytes().get(at) {
-            match (quote, byte) {
-                (None, b'\'' | b'"') => quote = Some(*byte),
-                (Some(q), b) if q == *b => quote = None,
-                (None, _) if sql[at..].starts_with(word) => return Some(at),
-                _ => {}
-            }
-            at += 1;
-            while !sql.is_char_boundary(at) {
-                at += 1;
-            }
-        }
-        None
-    };
-    let (start, end) = (outside(" WHERE ")?, outside(WAS)?);
+    let (start, end) = (outside(sql, " WHERE ")?, outside(sql, WAS)?);
     Some((table(sql), sql.get(start + " WHERE ".len()..end)?))
+}
+
+/// Finds where a word stands outside of texts and names.
+fn outside(sql: &str, word: &str) -> Option<usize> {
+    let mut at = 0;
+    let mut quote = None;
+    while let Some(byte) = sql.as_bytes().get(at) {
+        match (quote, byte) {
+            (None, b'\'' | b'"') => quote = Some(*byte),
+            (Some(q), b) if q == *b => quote = None,
+            (None, _) if sql[at..].starts_with(word) => return Some(at),
+            _ => {}
+        }
+        at += 1;
+        while !sql.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    None
+}
+
+/// Tells whether the long values of the row hold what they held, as far as a statement has hashes of them.
+fn long_values_are_as_expected(conn: &Connection, sql: &str) -> rusqlite::Result<bool> {
+    let (Some((table, place)), Some(checks)) = (place(sql), outside(sql, WAS)) else { return Ok(true) };
+    let mut rest = &sql[checks + WAS.len()..];
+    while let Some(at) = outside(rest, HASH) {
+        rest = &rest[at + HASH.len()..];
+        let Some((wanted, column)) = rest.split_once("*/").and_then(|(comment, _)| comment.split_once(' ')) else {
+            return Ok(false);
+        };
+        let held = format!("SELECT {column} FROM {table} WHERE {place}");
+        match conn.query_row(&held, [], |row| Ok(hash(&value(row.get_ref(0)?)) == wanted)) {
+            Ok(true) | Err(Error::QueryReturnedNoRows) => {}
+            other => return other,
+        }
+        rest = &rest[wanted.len() + 1 + column.len() + 2..];
+    }
+    Ok(true)
 }
 
 /// Returns the name of the table, quoted as it stands.
 fn table(sql: &str) -> &str {
-    let rest = ["UPDATE ", "DELETE FROM ", "INSERT INTO "].iter().find_map(|verb| sql.strip_prefix(verb)).unwrap_or("");
+    let verbs = ["UPDATE OR ABORT ", "UPDATE ", "DELETE FROM ", "INSERT OR ABORT INTO ", "INSERT INTO "];
+    let rest = verbs.iter().find_map(|verb| sql.strip_prefix(verb)).unwrap_or("");
     let mut end = 0;
     let mut quoted = false;
     for (i, c) in rest.char_indices() {
@@ -201,15 +295,18 @@ fn not_as_expected(conn: &Connection, sql: &str) -> Conflict {
         Ok(true) => "the row holds other values",
         _ => "there is no such row",
     };
-    Conflict { table: Some(plain(table)), row: shortened(place), reason: reason.into() }
+    Conflict { table: Some(plain(table)), row: shortened(place), reason: reason.into(), constraint: false }
 }
 
 fn in_the_way(sql: &str, e: &Error) -> Conflict {
     let row = match place(sql) {
         Some((_, place)) => place,
-        None => sql.split_once(" (").map_or(sql, |(_, rest)| rest),
+        None if Kind::of(sql) == Kind::Insert => sql.split_once(" (").map_or(sql, |(_, rest)| rest),
+        None => sql,
     };
-    Conflict { table: Some(plain(table(sql))), row: shortened(row), reason: message(e) }
+    let is_check = matches!(e, Error::SqliteFailure(e, _) if e.extended_code == ffi::SQLITE_CONSTRAINT_CHECK);
+    let table = Some(plain(table(sql))).filter(|table| !table.is_empty());
+    Conflict { table, row: shortened(row), reason: message(e), constraint: is_check }
 }
 
 /// Takes the quotes off a name.

@@ -30,7 +30,7 @@ pub(super) fn put(out: &mut Vec<u8>, value: &Value) {
 }
 
 /// Returns the values in their order.
-pub(super) fn encode<'a>(values: impl IntoIterator<Item = &'a Value>) -> Vec<u8> {
+pub(in crate::sqlite) fn encode<'a>(values: impl IntoIterator<Item = &'a Value>) -> Vec<u8> {
     let mut out = Vec::new();
     values.into_iter().for_each(|v| put(&mut out, v));
     out

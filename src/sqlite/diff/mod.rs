@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use ahead::Ahead;
 pub use condition::Condition;
+pub(in crate::sqlite) use encode::encode;
 pub use mapping::RowPair;
 pub use matcher::Sink;
 pub use picked::Picked;

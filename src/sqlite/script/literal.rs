@@ -1,12 +1,13 @@
 //! Values as SQL that SQLite reads back as exactly the same values.
 
+use std::cell::Cell;
 use std::fmt::Write;
 
 use crate::model::Value;
 
 /// How a database stores text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sqlite) enum Encoding {
+enum Encoding {
     Utf8,
     Utf16Le,
     Utf16Be,
@@ -14,7 +15,7 @@ pub(in crate::sqlite) enum Encoding {
 
 impl Encoding {
     /// Reads SQLite's name for it.
-    pub fn parse(name: &str) -> Self {
+    fn parse(name: &str) -> Self {
         match name {
             "UTF-16le" => Self::Utf16Le,
             "UTF-16be" => Self::Utf16Be,
@@ -25,13 +26,19 @@ impl Encoding {
 
 /// Writes values for databases of one encoding.
 pub(in crate::sqlite) struct Literals {
-    pub encoding: Encoding,
+    encoding: Encoding,
+    depend: Cell<bool>,
 }
 
 impl Literals {
     /// Writes values for databases of the encoding that SQLite calls `name`.
     pub fn for_encoding(name: &str) -> Self {
-        Self { encoding: Encoding::parse(name) }
+        Self { encoding: Encoding::parse(name), depend: Cell::new(false) }
+    }
+
+    /// Tells whether any value was written in a form that other encodings read as another value.
+    pub fn depend_on_encoding(&self) -> bool {
+        self.depend.get()
     }
 
     /// Appends a value.
@@ -44,11 +51,7 @@ impl Literals {
             Value::Real(n) => out.push_str(&real(*n)),
             Value::Blob(bytes) => hex(out, bytes),
             Value::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if !text.contains('\0') => {
-                    out.push('\'');
-                    out.push_str(&text.replace('\'', "''"));
-                    out.push('\'');
-                }
+                Ok(text) if !text.contains('\0') => put_text(out, text),
                 text => {
                     // A cast takes the bytes as text in the encoding of the database.
                     let units = || text.unwrap_or_default().encode_utf16();
@@ -57,6 +60,7 @@ impl Literals {
                         (Encoding::Utf16Be, true) => units().flat_map(u16::to_be_bytes).collect(),
                         _ => bytes.clone(),
                     };
+                    self.depend.set(true);
                     out.push_str("CAST(");
                     hex(out, &stored);
                     out.push_str(" AS TEXT)");
@@ -71,6 +75,19 @@ impl Literals {
         self.put(&mut out, value);
         out
     }
+}
+
+/// Appends a text without a NUL. The shell of SQLite drops a carriage return at the end of a line, and programs that read
+/// a file as text change others, so none is written as it is.
+fn put_text(out: &mut String, text: &str) {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    if !text.contains('\r') {
+        out.push_str(&quoted(text));
+        return;
+    }
+    let mut marks = std::iter::once("\\r".to_owned()).chain((1u64..).map(|n| format!("(\\r{n})")));
+    let mark = marks.find(|mark| !text.contains(mark.as_str())).expect("a text does not hold all of them");
+    let _ = write!(out, "replace({}, '{mark}', char(13))", quoted(&text.replace('\r', &mark)));
 }
 
 fn real(n: f64) -> String {
@@ -159,6 +176,7 @@ mod tests {
             any::<f64>().prop_filter("SQLite has no NaN", |n| !n.is_nan()).prop_map(Value::Real),
             prop_oneof![Just(-0.0), Just(5e-324), Just(f64::MAX), Just(0.1 + 0.2)].prop_map(Value::Real),
             ".*".prop_map(|s| Value::Text(s.into_bytes())),
+            "[\\r\\n\\\\r(1)']{0,9}".prop_map(|s| Value::Text(s.into_bytes())),
             "['\"\0é𝄞]{0,4}".prop_map(|s| Value::Text(s.into_bytes())),
             proptest::collection::vec(any::<u8>(), 0..9).prop_map(Value::Blob),
         ]
@@ -167,10 +185,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_is_read_back(v in values()) {
-            for (name, encoding) in [("UTF-8", Encoding::Utf8), ("UTF-16le", Encoding::Utf16Le), ("UTF-16be", Encoding::Utf16Be)] {
+            for name in ["UTF-8", "UTF-16le", "UTF-16be"] {
                 let conn = Connection::open_in_memory().expect("memory");
                 conn.execute_batch(&format!("PRAGMA encoding = '{name}'; CREATE TABLE t (x)")).expect("a setting");
-                let literal = Literals { encoding }.text(&v);
+                let literal = Literals::for_encoding(name).text(&v);
+                prop_assert!(!literal.contains('\r'), "{literal:?}");
                 prop_assert!(read(&conn, &literal).is_same(&v), "{literal}");
             }
         }
@@ -194,10 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn a_carriage_return_is_never_written_as_it_is() {
+        let text = |text: &str| Literals::for_encoding("UTF-8").text(&Value::Text(text.into()));
+        assert_eq!(text("Dear Sir,\r\nit's"), "replace('Dear Sir,\\r\nit''s', '\\r', char(13))");
+        assert_eq!(text("\\r\r(\\r1)"), "replace('\\r(\\r2)(\\r1)', '(\\r2)', char(13))");
+    }
+
+    #[test]
     fn bytes_that_are_no_text_stay() {
         let conn = Connection::open_in_memory().expect("memory");
         let v = Value::Text(vec![b'a', 0xff, 0, b'b']);
-        let literal = Literals { encoding: Encoding::Utf8 }.text(&v);
+        let literal = Literals::for_encoding("UTF-8").text(&v);
         assert!(read(&conn, &literal).is_same(&v), "{literal}");
     }
 }

@@ -4,11 +4,16 @@
 //! deleted before others come, and a row that changes in a table with unique columns is deleted and inserted again, so
 //! at every moment the table holds nothing but rows of the old state that stay and rows of the new one. A table whose
 //! definition changed is made anew around the rows that stay. Triggers and indexes come back last. Statements say what
-//! the row held, so that a script applied to another database than the old state changes no row by mistake.
+//! the row held, and the script what definitions, settings and rows it takes away, so that applied to another database
+//! than the old state it destroys nothing that the old state had not.
 
+pub(in crate::sqlite) mod content;
+mod counters;
+pub(in crate::sqlite) mod definition;
+pub(in crate::sqlite) mod expected;
 pub(in crate::sqlite) mod literal;
 mod plan;
-mod rows;
+pub(in crate::sqlite) mod rows;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -16,17 +21,28 @@ use std::ops::ControlFlow;
 
 pub(super) use plan::has_unique_columns;
 
-use literal::{Encoding, Literals};
-use plan::{Objects, Plan, Planned, Selection};
-use rows::RowStatements;
+use rusqlite::ffi;
 
+use definition::creation;
+use expected::{Expectations, What};
+use literal::Literals;
+use plan::{Objects, Plan, Planned, Selection};
+use rows::{RowStatements, or_abort};
+
+use crate::model::Value;
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Diff, DiffError, Picked, TablePair};
+use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TablePair};
+use crate::sqlite::error::code;
+use crate::util::interrupt::Interrupted;
 
 /// How a script begins; the name of its database follows.
 pub const MAGIC: &str = "-- graft diff --sql: ";
 /// What stands between where a row is found and what it held.
 pub(super) const WAS: &str = " /*was*/";
+/// What stands before the hash of a long value that a row held; the column and the end of the comment follow.
+pub(super) const HASH: &str = " /*blake3 ";
+/// How a script leaves rows that their own database lets be as they are; `apply` still checks them.
+pub(super) const UNCHECKED: &str = "PRAGMA ignore_check_constraints = ON";
 /// The temporary table for the rows that stay while their table is made anew.
 const KEEP: &str = "temp.graft_keep";
 
@@ -58,7 +74,7 @@ pub fn write_script(
 ) -> Result<Vec<String>, ScriptError> {
     let objects = Objects::read(diff, picked.rows_only)?;
     let encoding = objects.encoding();
-    let literals = Literals { encoding: Encoding::parse(&encoding) };
+    let literals = Literals::for_encoding(&encoding);
     let mut script = Script { diff, picked, literals: &literals, left_out: Vec::new() };
     let mut body = Spool::new()?;
     let mut plans = plan::of_tables(diff, picked)?;
@@ -72,38 +88,74 @@ pub fn write_script(
     let touched = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan != Plan::Same);
     let made_anew = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan.makes_anew());
     let select = Selection { wanted: picked.table, touched: &touched, made_anew: &made_anew };
+    let counters = objects.counters(&select);
+    objects.creates(&select, &literals, &mut body.0)?;
+    counters::set(&counters, &literals, &mut body.0)?;
+    let settings = if picked.settings { diff.settings()? } else { Vec::new() };
+    let (settings, others): (Vec<_>, Vec<_>) =
+        settings.into_iter().partition(|s| ["user_version", "application_id"].contains(&s.name));
+    for setting in &settings {
+        body.line(&format!("PRAGMA {} = {};", setting.name, literals.text(&setting.new)))?;
+    }
+    script.left_out.extend(others.iter().map(|s| format!("the setting {}", s.name)));
+
+    let mut expected = Expectations::new(diff.connections().0, &literals);
+    expect_tables(&plans, &mut expected).and_then(|()| objects.expect(&select, &mut expected)).map_err(unread)?;
+    counters::expect(&counters, &mut expected);
+    settings.iter().for_each(|s| expected.setting(s.name, &s.old));
+    if literals.depend_on_encoding() {
+        expected.setting("encoding", &Value::Text(encoding.as_bytes().to_vec()));
+    }
+
     let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     writeln!(out, "{MAGIC}{name}")?;
-    writeln!(out, "PRAGMA foreign_keys = OFF;\nPRAGMA ignore_check_constraints = ON;")?;
-    let settings = if picked.settings { diff.settings()? } else { Vec::new() };
-    for setting in &settings {
-        match setting.name {
-            "user_version" | "application_id" => {}
-            name => script.left_out.push(format!("the setting {name}")),
-        }
-    }
+    writeln!(out, "PRAGMA foreign_keys = OFF;\n{UNCHECKED};")?;
     if objects.from_nothing && encoding != "UTF-8" {
         writeln!(out, "PRAGMA encoding = '{encoding}';")?;
     }
     writeln!(out, "BEGIN IMMEDIATE;")?;
+    expected.begin(out)?;
+    counters::keep(&counters, objects.had_counters(), out)?;
     objects.drops(&select, out)?;
     for planned in plans.iter().filter(|p| p.plan == Plan::Drop) {
         writeln!(out, "DROP TABLE {};", quoted(&planned.pair.name))?;
     }
     body.copy_to(out)?;
-    objects.creates(&select, out)?;
-    for (name, seq) in objects.sequences(&select) {
-        let name = literals.text(&name);
-        writeln!(out, "DELETE FROM sqlite_sequence WHERE name IS {name};")?;
-        if let Some(seq) = seq {
-            writeln!(out, "INSERT INTO sqlite_sequence (name, seq) VALUES ({name}, {});", literals.text(&seq))?;
-        }
-    }
-    for setting in settings.iter().filter(|s| ["user_version", "application_id"].contains(&s.name)) {
-        writeln!(out, "PRAGMA {} = {};", setting.name, literals.text(&setting.new))?;
-    }
+    expected.end(out)?;
     writeln!(out, "COMMIT;\nPRAGMA ignore_check_constraints = OFF;")?;
     Ok(script.left_out)
+}
+
+/// States what is expected of the tables that change.
+fn expect_tables(plans: &[Planned<'_>], expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
+    for Planned { pair, plan, .. } in plans {
+        let loses = plan.loses(pair);
+        match plan {
+            Plan::Same | Plan::Unreadable => continue,
+            Plan::Create => {
+                expected.free(&pair.name)?;
+                continue;
+            }
+            Plan::Rows | Plan::Alter | Plan::Replace | Plan::Drop => expected.object("table", &pair.name)?,
+        }
+        let belongings = match plan {
+            Plan::Rows => What::Triggers,
+            _ if loses => What::Mentions,
+            _ => What::Belongings,
+        };
+        expected.belongings(belongings, &pair.name)?;
+        if loses && pair.compared == Compared::Rows {
+            expected.rows(&pair.name)?;
+        }
+    }
+    Ok(())
+}
+
+fn unread(e: rusqlite::Error) -> DiffError {
+    match code(&e) {
+        Some(ffi::SQLITE_INTERRUPT) => DiffError::Interrupted(Interrupted),
+        _ => DiffError::Sqlite(e),
+    }
 }
 
 struct Script<'d> {
@@ -133,7 +185,7 @@ impl Script<'_> {
                     body.line(&format!("DROP TABLE {};", quoted(&pair.name)))?;
                 }
                 let new = pair.new.as_ref().expect("the plan is about a new table");
-                body.line(&format!("{};", new.sql))?;
+                body.text(&creation("table", &pair.name, &new.sql, &new.sql, self.literals))?;
                 if let Some(fresh) = pair.as_created() {
                     self.rows(&fresh, false, body, &mut |_| Ok(()))?;
                 }
@@ -209,8 +261,14 @@ impl Script<'_> {
             kept.push(self.literals.text(value));
         }
         body.line(&format!("CREATE TEMP TABLE graft_keep AS SELECT {} FROM {name};", from.join(", ")))?;
-        body.line(&format!("DROP TABLE {name};\n{};", new.sql))?;
-        body.line(&format!("INSERT INTO {name} ({}) SELECT {} FROM {KEEP};", to.join(", "), kept.join(", ")))?;
+        body.line(&format!("DROP TABLE {name};"))?;
+        body.text(&creation("table", &pair.name, &new.sql, &new.sql, self.literals))?;
+        body.line(&format!(
+            "INSERT{} INTO {name} ({}) SELECT {} FROM {KEEP};",
+            or_abort(new),
+            to.join(", "),
+            kept.join(", ")
+        ))?;
         body.line(&format!("DROP TABLE {KEEP};"))?;
         Ok(())
     }

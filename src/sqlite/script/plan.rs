@@ -1,14 +1,18 @@
 //! What is done to each table, and which other objects of the schema go and come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use rusqlite::Connection;
 
 use super::ScriptError;
+use super::counters::Counter;
+use super::definition::creation;
+use super::expected::{Expectations, What};
+use super::literal::Literals;
 use crate::model::{RowIdentity, Value};
 use crate::sqlite::diff::side::{quoted, value};
-use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TableKind, TablePair};
+use crate::sqlite::diff::{Column, Compared, Diff, DiffError, Picked, TableKind, TablePair};
 use crate::sqlite::error::message;
 
 /// What is done to a table.
@@ -34,6 +38,20 @@ impl Plan {
     /// Tells whether its indexes go with the table and must be made again.
     pub fn makes_anew(self) -> bool {
         matches!(self, Self::Alter | Self::Replace | Self::Create | Self::Drop)
+    }
+}
+
+impl Plan {
+    /// Tells whether a table that is made anew may then hold less than it did, whatever rows it has.
+    pub fn loses(self, pair: &TablePair) -> bool {
+        let (Some(old), Some(new)) = (&pair.old, &pair.new) else { return self == Self::Drop };
+        let stays = |c: &Column| new.columns.iter().any(|n| (&n.name, &n.decl_type) == (&c.name, &c.decl_type));
+        let same_keys = (old.kind, &old.key, &old.rowid_column) == (new.kind, &new.key, &new.rowid_column);
+        match self {
+            Self::Replace => true,
+            Self::Alter => !same_keys || !old.columns.iter().all(stays),
+            _ => false,
+        }
     }
 }
 
@@ -132,7 +150,7 @@ pub(super) struct Objects {
     new: Vec<Object>,
     old_sequences: Option<BTreeMap<String, (Value, Value)>>,
     new_sequences: Option<BTreeMap<String, (Value, Value)>>,
-    autoincrement: bool,
+    autoincrement: Vec<String>,
     encodings: (String, String),
     /// The old state is a file without a byte.
     pub from_nothing: bool,
@@ -153,7 +171,9 @@ impl Objects {
                     .tables()
                     .iter()
                     .filter_map(|t| t.new.as_ref())
-                    .any(|t| t.sql.to_ascii_lowercase().contains("autoincrement")),
+                    .filter(|t| t.sql.to_ascii_lowercase().contains("autoincrement"))
+                    .map(|t| t.name.clone())
+                    .collect(),
                 encodings: (encoding(old)?, encoding(new)?),
                 from_nothing: diff.is_old_empty(),
             })
@@ -180,45 +200,59 @@ impl Objects {
         of.iter().find(|o| *o == object).filter(|o| !other.contains(o))
     }
 
-    /// Writes what drops triggers, views and indexes.
-    pub fn drops(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
-        for kind in ["trigger", "view", "index"] {
-            for o in self.old.iter().filter(|o| o.kind == kind && (select.wanted)(&o.table)) {
-                let differs = self.changed(&self.old, &self.new, o).is_some();
-                let goes = match kind {
-                    // Triggers of a view go with it.
-                    "trigger" => {
-                        (differs || (select.touched)(&o.table)) && !self.is_changed_view(&self.old, &self.new, &o.table)
-                    }
-                    "view" => differs,
-                    _ => differs && !(select.made_anew)(&o.table),
-                };
-                if goes {
-                    writeln!(out, "DROP {} {};", kind.to_ascii_uppercase(), quoted(&o.name))?;
+    /// Returns the triggers, views and indexes that go.
+    fn going<'o>(&'o self, select: &'o Selection<'_>) -> impl Iterator<Item = &'o Object> {
+        let goes = move |o: &&Object| {
+            let differs = self.changed(&self.old, &self.new, o).is_some();
+            match o.kind.as_str() {
+                // Triggers of a view go with it.
+                "trigger" => {
+                    (differs || (select.touched)(&o.table)) && !self.is_changed_view(&self.old, &self.new, &o.table)
                 }
+                "view" => differs,
+                _ => differs && !(select.made_anew)(&o.table),
+            }
+        };
+        let of_kind = move |kind| self.old.iter().filter(move |o| o.kind == kind && (select.wanted)(&o.table));
+        ["trigger", "view", "index"].into_iter().flat_map(of_kind).filter(goes)
+    }
+
+    /// Returns the indexes, views and triggers that come.
+    fn coming<'o>(&'o self, select: &'o Selection<'_>) -> impl Iterator<Item = &'o Object> {
+        let comes = move |o: &&Object| {
+            let differs = self.changed(&self.new, &self.old, o).is_some();
+            match o.kind.as_str() {
+                "trigger" => {
+                    differs || (select.touched)(&o.table) || self.is_changed_view(&self.new, &self.old, &o.table)
+                }
+                "view" => differs,
+                _ => differs || (select.made_anew)(&o.table),
+            }
+        };
+        let of_kind = move |kind| self.new.iter().filter(move |o| o.kind == kind && (select.wanted)(&o.table));
+        ["index", "view", "trigger"].into_iter().flat_map(of_kind).filter(comes)
+    }
+
+    /// States what is expected of what goes, and of the names of what comes.
+    pub fn expect(&self, select: &Selection<'_>, expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
+        for o in self.going(select) {
+            expected.object(&o.kind, &o.name)?;
+            if o.kind == "view" {
+                expected.belongings(What::Belongings, &o.name)?;
             }
         }
-        Ok(())
+        self.coming(select).try_for_each(|o| expected.free(&o.name))
+    }
+
+    /// Writes what drops triggers, views and indexes.
+    pub fn drops(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
+        self.going(select).try_for_each(|o| writeln!(out, "DROP {} {};", o.kind.to_ascii_uppercase(), quoted(&o.name)))
     }
 
     /// Writes what makes indexes, views and triggers.
-    pub fn creates(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
-        for kind in ["index", "view", "trigger"] {
-            for o in self.new.iter().filter(|o| o.kind == kind && (select.wanted)(&o.table)) {
-                let differs = self.changed(&self.new, &self.old, o).is_some();
-                let comes = match kind {
-                    "trigger" => {
-                        differs || (select.touched)(&o.table) || self.is_changed_view(&self.new, &self.old, &o.table)
-                    }
-                    "view" => differs,
-                    _ => differs || (select.made_anew)(&o.table),
-                };
-                if comes {
-                    writeln!(out, "{};", o.sql)?;
-                }
-            }
-        }
-        Ok(())
+    pub fn creates(&self, select: &Selection<'_>, literals: &Literals, out: &mut dyn Write) -> io::Result<()> {
+        self.coming(select)
+            .try_for_each(|o| out.write_all(creation(&o.kind, &o.name, &o.sql, &o.sql, literals).as_bytes()))
     }
 
     fn is_changed_view(&self, of: &[Object], other: &[Object], name: &str) -> bool {
@@ -226,24 +260,32 @@ impl Objects {
     }
 
     /// Returns the counters to set, and those to take away.
-    pub fn sequences(&self, select: &Selection<'_>) -> Vec<(Value, Option<Value>)> {
-        if self.old_sequences.is_none() && !(self.new_sequences.is_some() && self.autoincrement) {
+    pub fn counters(&self, select: &Selection<'_>) -> Vec<Counter> {
+        if self.old_sequences.is_none() && (self.new_sequences.is_none() || self.autoincrement.is_empty()) {
             return Vec::new();
         }
         let empty = BTreeMap::new();
         let (old, new) = (self.old_sequences.as_ref().unwrap_or(&empty), self.new_sequences.as_ref().unwrap_or(&empty));
-        let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).chain(&self.autoincrement).collect();
         let mut out = Vec::new();
         for name in names.into_iter().filter(|n| (select.wanted)(n)) {
             let (a, b) = (old.get(name), new.get(name));
-            let same = matches!((a, b), (Some(a), Some(b)) if a.1.is_same(&b.1));
-            if let Some((key, _)) = a.or(b).filter(|_| !same || (select.touched)(name)) {
-                out.push((key.clone(), b.map(|(_, seq)| seq.clone())));
+            let same = match (a, b) {
+                (Some(a), Some(b)) => a.1.is_same(&b.1),
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            if !same || (select.touched)(name) {
+                let key = a.or(b).map_or_else(|| Value::Text(name.as_bytes().to_vec()), |(key, _)| key.clone());
+                let seq = |of: Option<&(Value, Value)>| of.map(|(_, seq)| seq.clone());
+                out.push(Counter { table: key, old: seq(a), new: seq(b) });
             }
         }
         out
+    }
+
+    /// Tells whether the old state has counters.
+    pub fn had_counters(&self) -> bool {
+        self.old_sequences.is_some()
     }
 }
 

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::WAS;
 use super::literal::Literals;
+use super::{HASH, WAS};
 use crate::model::{RowIdentity, Value};
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{RowPair, Table};
+use crate::sqlite::diff::{RowPair, Table, encode};
 
-/// Columns of a row whose old values a statement checks.
-const CHECKED: usize = 200;
-/// Bytes of a text or blob that is compared whole; of a longer one, its length.
+/// Bytes of a text or blob that is compared whole; of a longer one, its length, and by `apply` its hash.
 const WHOLE: usize = 256;
 
 /// Writes statements for the rows of one table.
@@ -27,7 +25,8 @@ impl RowStatements<'_> {
         let rowid = (self.identity == RowIdentity::Rowid).then(|| self.table.rowid_name()).flatten();
         let columns = self.table.columns.iter().map(|c| quoted(&c.name));
         let columns: Vec<String> = rowid.map(str::to_owned).into_iter().chain(columns).collect();
-        let _ = write!(out, "INSERT INTO {} ({}) VALUES (", quoted(&self.table.name), columns.join(", "));
+        let (or, name) = (or_abort(self.table), quoted(&self.table.name));
+        let _ = write!(out, "INSERT{or} INTO {name} ({}) VALUES (", columns.join(", "));
         let values = key.iter().filter(|_| rowid.is_some()).chain(row);
         for (i, value) in values.enumerate() {
             out.push_str(if i == 0 { "" } else { ", " });
@@ -52,7 +51,7 @@ impl RowStatements<'_> {
             return;
         }
         let keys: BTreeSet<&String> = self.table.key.iter().collect();
-        let others = (0..old.len()).filter(|i| !keys.contains(&self.table.columns[*i].name)).take(CHECKED);
+        let others = (0..old.len()).filter(|i| !keys.contains(&self.table.columns[*i].name));
         let checks = self.checks(old, others, WHOLE);
         let _ = write!(out, "DELETE FROM {table} WHERE {}{WAS}", self.place(row.key));
         finish(out, &checks);
@@ -61,7 +60,7 @@ impl RowStatements<'_> {
     /// Appends what updates a row.
     pub fn update(&self, out: &mut String, row: &RowPair<'_>) {
         let cells = row.cells();
-        let _ = write!(out, "UPDATE {} SET ", quoted(&self.table.name));
+        let _ = write!(out, "UPDATE{} {} SET ", or_abort(self.table), quoted(&self.table.name));
         for (i, cell) in cells.iter().enumerate() {
             let _ =
                 write!(out, "{}{} = ", if i == 0 { "" } else { ", " }, quoted(&self.table.columns[cell.column].name));
@@ -69,7 +68,7 @@ impl RowStatements<'_> {
         }
         let _ = write!(out, " WHERE {}{WAS}", self.place(row.key));
         let old = row.old.unwrap_or_default();
-        finish(out, &self.checks(old, cells.iter().map(|c| c.column).take(CHECKED), WHOLE));
+        finish(out, &self.checks(old, cells.iter().map(|c| c.column), WHOLE));
     }
 
     /// Returns the condition that a row's key fulfils alone.
@@ -91,23 +90,36 @@ impl RowStatements<'_> {
         terms.join(" AND ")
     }
 
-    /// Returns conditions that cells hold what they held; texts and blobs over `whole` bytes go by their length.
+    /// Returns conditions that cells hold what they held; texts and blobs over `whole` bytes go by their length, and by a
+    /// hash in a comment.
     fn checks(&self, row: &[Value], columns: impl IntoIterator<Item = usize>, whole: usize) -> Vec<String> {
-        let mut checks = Vec::new();
-        for i in columns {
+        let check = |i: usize| {
             let (name, value) = (quoted(&self.table.columns[i].name), &row[i]);
-            checks.push(match value {
-                Value::Blob(bytes) if bytes.len() > whole => format!("length({name}) = {}", bytes.len()),
-                Value::Text(bytes) if bytes.len() > whole => match std::str::from_utf8(bytes) {
-                    Ok(text) => format!("length({name}) = {}", text.chars().take_while(|c| *c != '\0').count()),
-                    Err(_) => continue,
+            let hashed = |condition: String| format!("{condition}{HASH}{} {name}*/", hash(value));
+            match value {
+                Value::Blob(bytes) | Value::Text(bytes) if bytes.len() > whole && !name.contains("*/") => match value {
+                    Value::Blob(_) => hashed(format!("length({name}) = {}", bytes.len())),
+                    _ => hashed(match std::str::from_utf8(bytes) {
+                        Ok(text) => format!("length({name}) = {}", text.chars().take_while(|c| *c != '\0').count()),
+                        Err(_) => format!("typeof({name}) = 'text'"),
+                    }),
                 },
                 Value::Text(_) => format!("{name} COLLATE BINARY IS {}", self.literals.text(value)),
                 _ => format!("{name} IS {}", self.literals.text(value)),
-            });
-        }
-        checks
+            }
+        };
+        columns.into_iter().map(check).collect()
     }
+}
+
+/// Returns the hash of a long value in a comment.
+pub(in crate::sqlite) fn hash(value: &Value) -> String {
+    blake3::hash(&encode([value])).to_hex().to_string()
+}
+
+/// Returns what keeps the table's own ways with constraints from replacing or leaving out rows.
+pub(super) fn or_abort(table: &Table) -> &'static str {
+    if table.sql.to_ascii_lowercase().contains("conflict") { " OR ABORT" } else { "" }
 }
 
 fn finish(out: &mut String, checks: &[String]) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Row;
 
+use super::split::terminator;
 use super::{RunError, Session, Stage};
 use crate::sqlite::diff::side::quoted;
 use crate::sqlite::vfs;
@@ -111,9 +112,14 @@ impl Session {
                     true => self.columns(&db, &name).unwrap_or_default(),
                     false => Vec::new(),
                 };
+                let end = terminator(&prefixed);
                 out.push(match columns.is_empty() {
-                    true => format!("{prefixed};"),
-                    false => format!("{prefixed}\n/* {name}({}) */;", columns.join(",")),
+                    true => format!("{prefixed}{end}"),
+                    false => format!(
+                        "{prefixed}{}\n/* {name}({}) */;",
+                        end.trim_end_matches(';').trim_end(),
+                        columns.join(",")
+                    ),
                 });
             }
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{RunError, Session, Stage};
 use crate::sqlite::diff::side::{quoted, value};
+use crate::sqlite::script::definition::{CLOSE_SCHEMA, creation};
 use crate::sqlite::script::literal::Literals;
 use crate::sqlite::vfs;
 
@@ -56,20 +57,23 @@ impl Session {
                         writable = true;
                         writeln!(out, "PRAGMA writable_schema=ON;")?;
                     }
-                    let name = name.replace('\'', "''");
-                    let sql = sql.replace('\'', "''");
+                    let text = |text: &str| literals.text(&crate::model::Value::Text(text.as_bytes().to_vec()));
+                    let (name, sql) = (text(name), text(sql));
                     writeln!(
                         out,
-                        "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','{name}','{name}',0,'{sql}');"
+                        "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table',{name},{name},0,{sql});"
                     )?;
                 }
                 name => {
                     // A quoted name may be one of a virtual table's own, which that has made already.
                     let rest = sql.strip_prefix("CREATE TABLE ").filter(|r| r.starts_with(['"', '\'']));
-                    match rest {
-                        Some(rest) => writeln!(out, "CREATE TABLE IF NOT EXISTS {rest};")?,
-                        None => writeln!(out, "{sql};")?,
-                    }
+                    let creating = match rest {
+                        Some(rest) => format!("CREATE TABLE IF NOT EXISTS {rest}"),
+                        None => sql.clone(),
+                    };
+                    let made = creation("table", name, sql, &creating, &literals);
+                    writable &= !made.contains(CLOSE_SCHEMA);
+                    out.write_all(made.as_bytes())?;
                     self.dump_rows(name, &literals, out)?;
                 }
             }
@@ -86,7 +90,7 @@ impl Session {
         }
         for item in items.iter().filter(|i| i.kind != "table") {
             if let Some(sql) = &item.sql {
-                writeln!(out, "{sql};")?;
+                out.write_all(creation(&item.kind, &item.name, sql, sql, &literals).as_bytes())?;
             }
         }
         if writable {

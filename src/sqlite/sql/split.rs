@@ -111,6 +111,18 @@ pub fn first(text: &str) -> usize {
     bytes.len()
 }
 
+/// Returns what ends a statement that has no semicolon yet: one on a line of its own where a comment would swallow it.
+pub(in crate::sqlite) fn terminator(sql: &str) -> &'static str {
+    let mut rest = sql.as_bytes();
+    let mut end = ";";
+    while !rest.is_empty() {
+        let Some((len, _)) = token(rest) else { return if rest.starts_with(b"/*") { "*/;" } else { ";" } };
+        end = if rest.starts_with(b"--") && !rest[..len].ends_with(b"\n") { "\n;" } else { ";" };
+        rest = &rest[len..];
+    }
+    end
+}
+
 /// Tells whether a text has only whole statements, as a prompt has to know.
 pub fn completeness(text: &str) -> Completeness {
     let bytes = text.as_bytes();
@@ -169,6 +181,22 @@ mod tests {
         assert_eq!(all("select [a;b], \"c;\", `d;` /* ; */;"), ["select [a;b], \"c;\", `d;` /* ; */;"]);
         assert_eq!(all("select 'open; select 2;"), ["select 'open; select 2;"]);
         assert_eq!(skip_space(" -- x\n/* y */ z"), 14);
+    }
+
+    #[test]
+    fn no_comment_swallows_the_semicolon() {
+        for (sql, end) in [
+            ("SELECT 1", ";"),
+            ("SELECT 1 -- one", "\n;"),
+            ("SELECT 1 -- one\n", ";"),
+            ("SELECT '--' /* -- */", ";"),
+            ("SELECT '--', \"--", ";"),
+            ("SELECT 1 /* one", "*/;"),
+            ("SELECT 1 -- /* one", "\n;"),
+        ] {
+            assert_eq!(terminator(sql), end, "{sql}");
+            assert!(sql.ends_with("\"--") || completeness(&format!("{sql}{end}")) == Completeness::Complete, "{sql}");
+        }
     }
 
     #[test]
