@@ -204,6 +204,14 @@ fn number(seen: &mut Vec<String>, id: &str) -> usize {
     }) + 1
 }
 
+/// Writes a script that may run.
+pub fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the script");
+    std::fs::write(path, text).expect("a script");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a script that runs");
+}
+
 /// A command as one would type it, without its environment.
 pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();

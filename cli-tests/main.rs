@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stderr, reason = "figures for `cargo test -- --nocapture`")]
 
+mod aliases;
 mod app;
 mod app_undisturbed;
 mod bad_input;
@@ -24,6 +25,7 @@ mod format;
 mod format_reader;
 mod format_version;
 mod growth;
+mod hooks;
 mod processes;
 mod remotes;
 mod replication;
@@ -31,5 +33,6 @@ mod row_diff;
 mod servers;
 mod sql;
 mod tree;
+mod trust;
 mod volume;
 mod walk;

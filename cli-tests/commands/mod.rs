@@ -2,6 +2,7 @@
 //! `SNAPSHOTS=overwrite cargo test --test cli commands` writes them anew, to be read before they are kept.
 
 mod clean;
+mod commit_options;
 mod files;
 mod help;
 mod history;

@@ -71,6 +71,10 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
     pub color: When,
 
+    /// Never use colour, whatever --color says.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_color: bool,
+
     /// Do not show long output through a pager.
     #[arg(long, global = true, hide_short_help = true)]
     pub no_pager: bool,
@@ -158,6 +162,9 @@ impl Early {
             if let Some(when) = color.and_then(|c| When::from_str(c, false).ok()) {
                 early.color = when;
             }
+            if *word == "--no-color" {
+                early.color = When::Never;
+            }
             early.json |= *word == "--json";
             early.no_pager |= *word == "--no-pager";
         }
@@ -168,12 +175,38 @@ impl Early {
 /// Global options whose value is the next argument.
 const WITH_VALUE: [&str; 6] = ["-C", "-c", "--color", "--log-format", "--lock-timeout", "--busy-timeout"];
 
+/// What stands before the command.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leading {
+    /// The place of the command in the line; behind its end if there is none.
+    pub command: usize,
+    /// The values of `-C`.
+    pub directories: Vec<PathBuf>,
+    /// The values of `-c`.
+    pub settings: Vec<String>,
+}
+
+/// Looks for the command in a line, the program's name first.
+pub fn leading_options(argv: &[OsString]) -> Leading {
+    let mut leading = Leading { command: 1, ..Leading::default() };
+    while let Some(word) = argv.get(leading.command).map(|w| w.to_string_lossy()).filter(|w| w.starts_with('-')) {
+        let is_apart = WITH_VALUE.contains(&&*word);
+        let value = argv.get(leading.command + 1).filter(|_| is_apart).cloned();
+        match (&*word, value) {
+            ("-C", Some(value)) => leading.directories.push(value.into()),
+            ("-c", Some(value)) => leading.settings.push(value.to_string_lossy().into_owned()),
+            (word, _) if word.starts_with("-C") => leading.directories.push(word[2..].into()),
+            (word, _) if word.starts_with("-c") => leading.settings.push(word[2..].to_owned()),
+            _ => {}
+        }
+        leading.command += if is_apart { 2 } else { 1 };
+    }
+    leading
+}
+
 /// Rewrites what clap cannot express: `log -5` as `log -n5`, `status -uno` as `status --untracked-files=no`.
 pub fn expand(argv: Vec<OsString>) -> Vec<OsString> {
-    let mut at = 1;
-    while let Some(word) = argv.get(at).and_then(|a| a.to_str()).filter(|a| a.starts_with('-')) {
-        at += if WITH_VALUE.contains(&word) { 2 } else { 1 };
-    }
+    let at = leading_options(&argv).command;
     let rewritten: fn(&str) -> Option<String> = match argv.get(at).and_then(|a| a.to_str()) {
         Some("log" | "show") => |word| {
             let digits = word.strip_prefix('-').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -226,7 +259,11 @@ fn options_first(argv: Vec<OsString>, from: usize) -> Vec<OsString> {
 /// Parses a command line, the program's name first.
 pub fn parse(argv: Vec<OsString>, color: When) -> Result<Cli, clap::Error> {
     let matches = command().color(color.into()).try_get_matches_from(argv)?;
-    Cli::from_arg_matches(&matches)
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if cli.globals.no_color {
+        cli.globals.color = When::Never;
+    }
+    Ok(cli)
 }
 
 /// Returns the whole command line with its help texts, commands listed in their groups.
@@ -313,6 +350,25 @@ mod tests {
         let early = Early::scan(&words("graft nonsense --color never --json -- --no-pager"));
         assert_eq!((early.color, early.json, early.no_pager), (When::Never, true, false));
         assert_eq!(Early::scan(&words("graft --color=always x")).color, When::Always);
+    }
+
+    #[test]
+    fn what_stands_before_the_command_is_found() {
+        let leading = leading_options(&words("graft -q -C a -Cb -c x.y=1 -cx.z=2 --color never st -C c"));
+        let own = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        assert_eq!(leading.command, 10);
+        assert_eq!(leading.directories, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(leading.settings, own(&["x.y=1", "x.z=2"]));
+    }
+
+    #[test]
+    fn no_colour_is_never_any() {
+        let color = |line: &str| parse(words(line), When::Never).expect("a valid line").globals.color;
+        assert_eq!(color("graft status --no-color"), When::Never);
+        assert_eq!(color("graft --color always status --no-color"), When::Never);
+        assert_eq!(color("graft --no-color status --color=always"), When::Never);
+        assert_eq!(color("graft status --color=always"), When::Always);
+        assert_eq!(Early::scan(&words("graft --no-color x")).color, When::Never);
     }
 
     #[test]

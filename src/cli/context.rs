@@ -1,18 +1,18 @@
 //! What every command needs: where the user stands, where data and messages go.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::args::Globals;
 use super::env;
 use super::error::Failure;
-use super::logging;
 use super::messages::Messages;
 use super::output::Output;
 use super::pager::{self, Pager};
 use super::progress::Progress;
-use super::style;
 use crate::repo::{Repository, Settings};
 use crate::store::remote::RemoteEnv;
 
@@ -31,7 +31,6 @@ pub struct Context {
 impl Context {
     /// Reads the surroundings and applies `-C`.
     pub fn new(globals: Globals) -> Result<Self, Failure> {
-        logging::start(&globals, style::on_stderr(globals.color));
         let here = std::env::current_dir().map_err(|e| {
             Failure::new("the current folder is gone").because(&e).help("change to a folder that exists")
         })?;
@@ -45,6 +44,31 @@ impl Context {
             })?,
         };
         Ok(Self { cwd, out: Output::stdout(&globals), say: Messages::stderr(&globals), globals })
+    }
+
+    /// Returns the pager that the configuration names, if one may be used.
+    pub fn pager(&self, repo: &Repository) -> Option<String> {
+        let is_wanted = self.out.may_page() && env::var("GRAFT_PAGER").is_none();
+        is_wanted.then(|| self.program(repo, "core.pager")).flatten()
+    }
+
+    /// Returns the editor that the configuration names, if it is asked.
+    pub fn editor(&self, repo: &Repository) -> Option<String> {
+        env::var("GRAFT_EDITOR").is_none().then(|| self.program(repo, "core.editor")).flatten()
+    }
+
+    /// Returns a program that the configuration names; that of a repository counts only if it is trusted.
+    pub fn program(&self, repo: &Repository, key: &str) -> Option<String> {
+        let (program, passed_over) = repo.program(key);
+        if passed_over {
+            self.untrusted(format_args!("its setting {key} was not used"));
+        }
+        program
+    }
+
+    /// Says what was not run because the repository is not trusted, and how to trust it; once is enough.
+    pub fn untrusted(&self, what: impl Display) {
+        untrusted(&self.say, what);
     }
 
     /// Sends what follows through the user's pager, if standard output is a terminal.
@@ -79,6 +103,7 @@ impl Context {
             user_config: env::user_config(&env::var),
             overrides: self.globals.settings.clone(),
             command: env::command_line(),
+            trust: env::trust(&env::var),
         }
     }
 
@@ -96,5 +121,15 @@ impl Context {
     pub fn prefix(&self, repo: &Repository) -> String {
         let inside = self.cwd.strip_prefix(repo.top()).unwrap_or(Path::new(""));
         inside.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Says what was not run because a repository is not trusted, and how to trust it; once is enough.
+pub fn untrusted(say: &Messages, what: impl Display) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        say.warning(format_args!(
+            "{what}: this repository was neither made nor trusted on this machine; 'graft trust' trusts it"
+        ));
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy;
 
 use crate::repo::identity::Env;
+use crate::repo::trust::Trust;
 
 /// Returns a variable of the environment; `None` if it is not set, empty or not UTF-8.
 pub fn var(name: &str) -> Option<String> {
@@ -43,6 +44,17 @@ pub fn user_config(var: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     }
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("graft").join("config.toml"))
+}
+
+/// Returns what the user trusts: everything if `GRAFT_TRUST` is 1, otherwise what is written down in the folder that the system
+/// keeps for such records (`~/.local/state`).
+pub fn trust(var: &dyn Fn(&str) -> Option<String>) -> Trust {
+    let folders = etcetera::choose_base_strategy().ok();
+    let state = folders.map(|folders| folders.state_dir().unwrap_or_else(|| folders.data_dir()));
+    Trust {
+        records: state.map(|dir| dir.join("graft").join("trusted")),
+        everything: var("GRAFT_TRUST").is_some_and(|value| value == "1"),
+    }
 }
 
 #[cfg(test)]

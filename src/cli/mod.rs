@@ -4,6 +4,7 @@
 //! through [`output::Output`], everything else to standard error through [`messages::Messages`]. The environment, the
 //! clock and the terminal are read here and handed down; no other storey looks at them.
 
+pub mod alias;
 pub mod args;
 pub mod commands;
 pub mod context;
@@ -12,6 +13,7 @@ pub mod editor;
 pub mod env;
 pub mod error;
 pub mod history;
+pub mod hooks;
 pub mod interrupt;
 pub mod json;
 pub mod logging;
@@ -49,13 +51,19 @@ pub fn main() -> ExitCode {
 
 /// Runs one command line, the program's name first, and returns its exit code.
 fn run(argv: Vec<OsString>) -> u8 {
-    let argv = args::expand(argv);
+    let early = args::Early::scan(&argv);
+    let argv = match alias::expand(argv) {
+        Ok(alias::Expanded::Words(argv)) => args::expand(argv),
+        Ok(alias::Expanded::Ran(code)) => return code,
+        Err(failure) => return error::print(&failure, early.color, early.json),
+    };
     let early = args::Early::scan(&argv);
     let parsed = match args::parse(argv, early.color) {
         Ok(parsed) => parsed,
         Err(error) => return usage::report(&error, &early),
     };
     let json = parsed.globals.json;
+    logging::start(&parsed.globals, parsed.command.lists_more(), style::on_stderr(parsed.globals.color));
     let mut ctx = match Context::new(parsed.globals) {
         Ok(ctx) => ctx,
         Err(failure) => return error::print(&failure, early.color, json),

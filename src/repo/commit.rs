@@ -11,9 +11,10 @@ use super::index::{Index, IndexEntry};
 use super::objects::ObjectReader;
 use super::pathspec::Pathspecs;
 use super::refs::{Expected, Head, RefEdit};
+use super::sign_off::says_nothing;
 use super::staging::{self, Staging};
 use super::types::{FileChange, Warning};
-use crate::model::{Commit, ObjectId, RefName, Tree};
+use crate::model::{Commit, ObjectId, RefName, RepoPath, Signature, Tree};
 use crate::store::{Purpose, Transaction};
 
 /// What to commit, and how.
@@ -33,11 +34,31 @@ pub struct CommitOptions {
     pub author: Option<(String, String)>,
     /// The author's date, in any form that Git takes.
     pub date: Option<String>,
+    /// The author, as far as name and date are not given: of the commit whose message is taken, or of the one replaced.
+    pub inherit: Inherit,
     /// Commit the worktree state of just these tracked files, whatever else is staged.
     pub pathspecs: Vec<PathBuf>,
     /// Where the user stands.
     pub cwd: PathBuf,
+    /// What `all` and `pathspecs` say is in the index, since [`Repository::stage_ahead`] put it there.
+    pub is_staged: bool,
 }
+
+/// Whose commit a commit is where nothing else is said.
+#[derive(Clone, Debug, Default)]
+pub enum Inherit {
+    /// Of the author of the commit that is replaced, otherwise of whoever works here.
+    #[default]
+    Replaced,
+    /// Of this author.
+    Author(Signature),
+    /// Of whoever works here.
+    Nobody,
+}
+
+/// What was staged ahead of a commit: every path as it was before and as it is since.
+#[derive(Debug)]
+pub struct Ahead(Vec<(RepoPath, Option<IndexEntry>, Option<IndexEntry>)>);
 
 /// What was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +110,56 @@ impl Repository {
         }
         let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
         let index = self.index()?;
+        if options.is_staged {
+            let how = How { purpose: Purpose::Store, opaque: false };
+            return self.record(options, &specs, Staging::new(self, &index, how));
+        }
+        let staging = self.gather(options, &specs, &index)?;
+        self.record(options, &specs, staging)
+    }
+
+    /// Puts what a commit with these options would take into the index, for whoever looks at it before the commit is made.
+    pub fn stage_ahead(&self, options: &CommitOptions) -> Result<Ahead> {
+        if options.all && !options.pathspecs.is_empty() {
+            return Err(CommitError::PathsWithAll.into());
+        }
+        let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
+        let seen = self.index()?;
+        let staging = self.gather(options, &specs, &seen)?;
+        let lock = self.lock()?;
+        let mut tx = Transaction::new(self.store(), &lock)?;
+        let before = self.index()?;
+        let (staged, _) = staging.finish(&mut tx, &before)?;
+        tx.publish()?;
+        let mut index = before.clone();
+        staging::apply(&mut index, &staged);
+        if index != before {
+            self.save_index(&index, &lock)?;
+        }
+        let entry = |index: &Index, path: &RepoPath| index.get(path).cloned();
+        let paths = staged.into_iter().map(|s| s.change.path);
+        Ok(Ahead(paths.map(|path| (path.clone(), entry(&before, &path), entry(&index, &path))).collect()))
+    }
+
+    /// Takes what was staged ahead of a commit out of the index again, but for paths that were staged anew meanwhile.
+    pub fn take_back(&self, ahead: Ahead) -> Result<()> {
+        let lock = self.lock()?;
+        let mut index = self.index()?;
+        let state = |entry: Option<&IndexEntry>| entry.map(IndexEntry::state);
+        for (path, before, after) in ahead.0 {
+            if state(index.get(&path)) != state(after.as_ref()) {
+                continue;
+            }
+            match before {
+                Some(entry) => drop(index.insert(entry)),
+                None => drop(index.remove(&path)),
+            }
+        }
+        self.save_index(&index, &lock)
+    }
+
+    /// Captures what the options say is to be committed beside what is staged.
+    fn gather<'r>(&'r self, options: &CommitOptions, specs: &Pathspecs, index: &'r Index) -> Result<Staging<'r>> {
         let wanted: Vec<&IndexEntry> = match options.all || !specs.is_empty() {
             true => index.entries().iter().filter(|e| specs.matches(&e.path)).collect(),
             false => Vec::new(),
@@ -99,12 +170,12 @@ impl Repository {
         if let Some(spec) = specs.unmatched(&known) {
             return Err(CommitError::NoMatch(spec).into());
         }
-        let mut staging = self.stage_tracked(&index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;
+        let mut staging = self.stage_tracked(index, &wanted, &[], How { purpose: Purpose::Store, opaque: false })?;
         // As in Git, its file is taken as the worktree has it, if that has it still.
         for file in committed.iter().filter(|t| specs.matches(&t.path) && index.get(&t.path).is_none()) {
             staging.capture(&file.path, true)?;
         }
-        self.record(options, &specs, staging)
+        Ok(staging)
     }
 
     fn record(&self, options: &CommitOptions, specs: &Pathspecs, staging: Staging<'_>) -> Result<CommitOutcome> {
@@ -139,8 +210,6 @@ impl Repository {
             return Err(CommitError::NothingToCommit.into());
         }
         let message = self.message(options, replaced.as_ref())?;
-        let overrides = Overrides { name_email: options.author.clone(), date: options.date.clone() };
-        let keep_author = replaced.as_ref().filter(|_| options.author.is_none() && options.date.is_none());
         let mut generation = 1;
         for parent in &parents {
             generation = generation.max(self.commit(parent)?.generation + 1);
@@ -149,10 +218,7 @@ impl Repository {
             tree: tree_id,
             parents,
             generation,
-            author: match keep_author {
-                Some(old) => old.author.clone(),
-                None => self.signature(Role::Author, &overrides)?,
-            },
+            author: self.author(options, replaced.as_ref())?,
             committer: self.signature(Role::Committer, &Overrides::default())?,
             message,
         };
@@ -183,6 +249,28 @@ impl Repository {
         })
     }
 
+    /// Returns the author: what is given goes before what is inherited.
+    fn author(&self, options: &CommitOptions, replaced: Option<&Commit>) -> Result<Signature> {
+        let inherited = match &options.inherit {
+            Inherit::Replaced => replaced.map(|old| &old.author),
+            Inherit::Author(author) => Some(author),
+            Inherit::Nobody => None,
+        };
+        let overrides = Overrides { name_email: options.author.clone(), date: options.date.clone() };
+        let Some(old) = inherited else { return self.signature(Role::Author, &overrides) };
+        let mut author = old.clone();
+        if options.author.is_some() || options.date.is_some() {
+            let given = self.signature(Role::Author, &overrides)?;
+            if options.author.is_some() {
+                (author.name, author.email) = (given.name, given.email);
+            }
+            if options.date.is_some() {
+                (author.time, author.offset) = (given.time, given.offset);
+            }
+        }
+        Ok(author)
+    }
+
     /// Tells whether a tree about to be recorded holds, under other ids, what another one does. A snapshot that is not stored yet
     /// differs, or it would not be made.
     fn holds_the_same_files(&self, old: &ObjectId, new: &Tree) -> bool {
@@ -210,7 +298,7 @@ impl Repository {
             (None, Some(old)) => old.message.clone(),
             (None, None) => String::new(),
         };
-        if message.is_empty() && !options.allow_empty_message {
+        if says_nothing(&message) && !options.allow_empty_message {
             return Err(CommitError::EmptyMessage.into());
         }
         Ok(message)
@@ -232,7 +320,7 @@ impl Repository {
 }
 
 /// Strips blank lines at both ends and white space at line ends, and ends the message with one newline, as Git does.
-pub(super) fn tidy(text: &str) -> String {
+pub fn tidy(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let start = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
     let end = lines.iter().rposition(|l| !l.is_empty()).map_or(start, |i| i + 1);

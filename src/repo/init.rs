@@ -1,5 +1,6 @@
 //! Creating a repository.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{RepoError, Result};
@@ -27,6 +28,8 @@ pub struct InitOutcome {
     pub reinitialized: bool,
     /// The repository that the new one lies in, if any: its files are tracked by the inner one from now on.
     pub inside: Option<PathBuf>,
+    /// Why it could not be written down that the repository is trusted.
+    pub untrusted: Option<String>,
 }
 
 /// Why a repository could not be created.
@@ -56,9 +59,11 @@ impl Repository {
                 super::refs::Head::Branch(branch) => branch,
                 super::refs::Head::Detached(_) => RefName::head(),
             };
-            return Ok(InitOutcome { dir, branch, reinitialized: true, inside: None });
+            return Ok(InitOutcome { dir, branch, reinitialized: true, inside: None, untrusted: None });
         }
         let had_files = is_repository(&dir);
+        // What lies in a folder that was there may be somebody else's.
+        let is_own = fs::symlink_metadata(&dir).is_err();
         let inside = top.ancestors().skip(1).find(|d| is_repository(&d.join(DIR))).map(Path::to_owned);
         let failed = |path: &Path| RepoError::file("create", path);
         durable::create_dir_all(&dir).map_err(failed(&dir))?;
@@ -78,6 +83,7 @@ impl Repository {
             write("config.toml", String::new())?;
         }
         write("HEAD", format!("ref: {branch}\n"))?;
-        Ok(InitOutcome { dir, branch, reinitialized: had_files, inside })
+        let untrusted = if is_own { settings.trust.give(&dir).err().map(|e| e.to_string()) } else { None };
+        Ok(InitOutcome { dir, branch, reinitialized: had_files, inside, untrusted })
     }
 }

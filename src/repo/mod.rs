@@ -48,6 +48,7 @@ pub mod reset;
 pub mod revisions;
 pub mod revspec;
 pub mod shallow;
+pub mod sign_off;
 pub mod staging;
 pub mod stash;
 pub mod status;
@@ -58,6 +59,7 @@ pub mod tag;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 pub mod types;
 pub mod unmaterialized;
 pub mod update_ref;
@@ -78,6 +80,7 @@ use monitor::Monitor;
 use objects::{ObjectReader, ReadError};
 use operations::OperationLog;
 use refs::RefStore;
+use trust::Trust;
 
 use crate::model::{Commit, IdPrefix, ObjectId, RawObject, Signature};
 use crate::store::remote::RemoteEnv;
@@ -109,6 +112,8 @@ pub struct Settings {
     pub overrides: Vec<String>,
     /// The command as it was typed, for the operation log.
     pub command: String,
+    /// Which repositories may name programs to run.
+    pub trust: Trust,
 }
 
 impl Default for Settings {
@@ -122,6 +127,7 @@ impl Default for Settings {
             user_config: None,
             overrides: Vec::new(),
             command: String::new(),
+            trust: Trust::default(),
         }
     }
 }
@@ -143,10 +149,8 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository that `start` lies in.
     pub fn discover(start: &Path, settings: Settings) -> Result<Self> {
-        let absolute = std::path::absolute(start).map_err(RepoError::file("find", start))?;
-        let found = absolute.ancestors().find(|dir| is_repository(&dir.join(DIR)));
-        let top = found.ok_or_else(|| RepoError::NotARepository(absolute.clone()))?;
-        Self::open(top, settings)
+        let dir = Self::find(start)?;
+        Self::open(dir.parent().unwrap_or(&dir), settings)
     }
 
     /// Opens the repository whose worktree begins at `top`.

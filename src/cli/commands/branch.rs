@@ -277,7 +277,7 @@ fn list(args: &Args, repo: &Repository, ctx: &mut Context) -> Outcome {
     for error in broken {
         ctx.say.warning(error);
     }
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(repo));
     let now = ctx.now();
     let cwd = ctx.cwd.clone();
     let resolver = repo.resolver(&cwd);

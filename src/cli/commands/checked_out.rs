@@ -4,9 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, switched};
 use crate::cli::context::Context;
-use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::size::count;
@@ -35,7 +34,7 @@ pub fn show(done: &CheckoutOutcome, schema: &str, repo: &Repository, ctx: &mut C
     if ctx.out.json {
         let files = done.files.iter().map(file).collect();
         json::write(&mut ctx.out, schema, &Answer { files, warnings: view::warnings(&done.warnings) })?;
-        return Ok(exit::DONE);
+        return hook(repo, ctx);
     }
     let from = ctx.prefix(repo);
     let seen = |f: &CheckedOut| quoted(&relative(f.path.as_str(), &from), Quote::People);
@@ -47,7 +46,13 @@ pub fn show(done: &CheckoutOutcome, schema: &str, repo: &Repository, ctx: &mut C
     say_saved(done, repo, ctx);
     let changed = done.files.iter().filter(|f| f.how != Written::Unchanged).count();
     ctx.say.note(format_args!("Updated {}", count(changed as u64, "path")));
-    Ok(exit::DONE)
+    hook(repo, ctx)
+}
+
+/// Runs the hook after files were brought back; HEAD stays where it is.
+fn hook(repo: &Repository, ctx: &mut Context) -> Outcome {
+    let head = repo.head_commit()?;
+    switched::post_checkout(head, head, false, repo, ctx)
 }
 
 /// Says where unsaved work is kept that was overwritten.

@@ -9,21 +9,31 @@ use serde::Serialize;
 use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
+use crate::cli::hooks::Hook;
 use crate::cli::render::change::{summary, totals};
+use crate::cli::render::pretty::subject;
 use crate::cli::render::status::{View, long};
 use crate::cli::render::{date::DateFormat, view};
 use crate::cli::style::Theme;
-use crate::cli::{editor, env, json};
+use crate::cli::{editor, env, json, revs};
 use crate::model::Commit;
-use crate::repo::commit::{CommitError, CommitOptions, CommitOutcome};
+use crate::repo::commit::{CommitError, CommitOptions, CommitOutcome, Inherit, tidy};
+use crate::repo::identity::{Overrides, Role};
 use crate::repo::objects::ObjectReader;
+use crate::repo::sign_off::sign_off;
 use crate::repo::status::{Status, StatusOptions};
-use crate::repo::{RepoError, Repository};
+use crate::repo::{DIR, RepoError, Repository};
+use crate::util::fs;
+
+/// The file of `.graft` that messages are edited in.
+const MESSAGE_FILE: &str = "COMMIT_EDITMSG";
 
 /// Record the staged files as a commit.
 ///
 /// Takes what is in the index and moves the current branch to the new commit. With paths, takes the present state of just
-/// those tracked files, whatever else is staged. Without -m, -F or -C an editor asks for the message.
+/// those tracked files, whatever else is staged. Without -m, -F, -C or --fixup an editor asks for the message.
+///
+/// The hooks pre-commit and commit-msg in .graft/hooks can refuse the commit, and post-commit runs after it.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  graft commit -m \"Import the spring prices\"\n  graft commit -am \"Fix two addresses\"\n  graft commit \
@@ -33,6 +43,26 @@ pub struct Args {
     /// The message; several are paragraphs.
     #[arg(short, long, value_name = "TEXT", conflicts_with = "file")]
     pub message: Vec<String>,
+
+    /// Take message, author and date of another commit.
+    #[arg(short = 'C', long, value_name = "COMMIT", conflicts_with_all = ["message", "file", "reedit_message"])]
+    pub reuse_message: Option<String>,
+
+    /// Take message, author and date of another commit, and open the editor.
+    #[arg(short = 'c', long, value_name = "COMMIT", conflicts_with_all = ["message", "file", "no_edit"])]
+    pub reedit_message: Option<String>,
+
+    /// Make a commit that mends another one: its message is `fixup!` and the other's subject, then what -m says.
+    #[arg(long, value_name = "COMMIT", conflicts_with_all = ["file", "reuse_message", "reedit_message", "amend"])]
+    pub fixup: Option<String>,
+
+    /// Add a line `Signed-off-by:` to the message, which says that you vouch for the change.
+    #[arg(short, long, overrides_with = "no_signoff")]
+    pub signoff: bool,
+
+    /// Add no such line.
+    #[arg(long)]
+    pub no_signoff: bool,
 
     /// Read the message from a file, or from standard input if it is `-`.
     #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -53,6 +83,14 @@ pub struct Args {
     /// Open the editor even if a message is given.
     #[arg(short, long, conflicts_with = "no_edit")]
     pub edit: bool,
+
+    /// With -C, -c or --amend: you are the author, as of now.
+    #[arg(long, conflicts_with = "author")]
+    pub reset_author: bool,
+
+    /// Do not run the hooks pre-commit and commit-msg.
+    #[arg(short = 'n', long)]
+    pub no_verify: bool,
 
     /// Commit even if nothing changes.
     #[arg(long)]
@@ -96,29 +134,112 @@ fn author(text: &str) -> Result<(String, String), String> {
 /// Runs the command.
 pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let repo = ctx.repository()?;
-    let given = given_message(&args, ctx)?;
+    if args.reset_author && !(args.amend || args.reuse_message.is_some() || args.reedit_message.is_some()) {
+        return Err(Failure::usage("--reset-author is for -C, -c and --amend").help("leave it out: you are the author"));
+    }
+    let source = MessageSource::read(&args, &repo, ctx)?;
     let mut options = CommitOptions {
-        message: given,
+        message: None,
         all: args.all,
         amend: args.amend,
         allow_empty: args.allow_empty,
         allow_empty_message: args.allow_empty_message,
         author: args.author.clone(),
         date: args.date.clone(),
+        inherit: match &source {
+            _ if args.reset_author => Inherit::Nobody,
+            MessageSource::Commit(commit) => Inherit::Author(commit.author.clone()),
+            _ => Inherit::Replaced,
+        },
         pathspecs: args.paths.clone(),
         cwd: ctx.cwd.clone(),
+        is_staged: false,
     };
-    let ask = args.edit || (options.message.is_none() && !args.no_edit);
-    if ask {
-        match ask_for_message(&repo, &args, &options, ctx)? {
-            Some(message) => options.message = Some(message),
-            None => return nothing_to_commit(&repo, ctx),
+    let hook = (!args.no_verify).then(|| Hook::find("pre-commit", &repo, ctx)).flatten();
+    let ahead = match hook {
+        // The hook finds in the index what will be committed.
+        Some(_) if args.all || !args.paths.is_empty() => Some(repo.stage_ahead(&options)?),
+        _ => None,
+    };
+    options.is_staged = ahead.is_some();
+    let done = match hook.map_or(Ok(()), |hook| editing(hook, source.asks(&args)).must_agree(NOT_COMMITTED)) {
+        Ok(()) => commit(&repo, &args, &source, options, ctx),
+        Err(failure) => Err(failure),
+    };
+    let done = match done {
+        Ok(Some(done)) => done,
+        other => {
+            ahead.map_or(Ok(()), |ahead| repo.take_back(ahead))?;
+            return other.and_then(|_| nothing_to_commit(&repo, ctx));
+        }
+    };
+    show(&done, &args, &repo, ctx)?;
+    if let Some(hook) = Hook::find("post-commit", &repo, ctx) {
+        // What was said so far comes before what the hook says; what it thinks of the commit changes nothing.
+        ctx.out.flush()?;
+        editing(hook, source.asks(&args)).code()?;
+    }
+    Ok(exit::DONE)
+}
+
+const NOT_COMMITTED: &str = "nothing was committed";
+
+/// Tells a hook that nobody sits at an editor.
+fn editing(hook: Hook<'_>, asks: bool) -> Hook<'_> {
+    if asks { hook } else { hook.var("GRAFT_EDITOR", ":") }
+}
+
+/// Asks for the message if need be, and commits; `None` if there is nothing to commit.
+fn commit(
+    repo: &Repository,
+    args: &Args,
+    source: &MessageSource,
+    mut options: CommitOptions,
+    ctx: &mut Context,
+) -> Result<Option<CommitOutcome>, Failure> {
+    let mut message = source.text();
+    if args.amend && message.is_none() {
+        message =
+            repo.head_commit()?.map(|id| repo.commit(&id)).transpose().map_err(RepoError::from)?.map(|c| c.message);
+    }
+    if args.signoff {
+        let who = repo.signature(Role::Committer, &Overrides::default())?;
+        message = Some(sign_off(&message.unwrap_or_default(), &who));
+    }
+    let asks = source.asks(args);
+    let hook = (!args.no_verify).then(|| Hook::find("commit-msg", repo, ctx)).flatten();
+    let mut text = message;
+    if asks || hook.is_some() {
+        let status = repo.status(&StatusOptions { cwd: ctx.cwd.clone(), ..StatusOptions::default() })?;
+        let takes_unstaged = (args.all || !args.paths.is_empty()) && !status.unstaged.is_empty();
+        if status.staged.is_empty() && !takes_unstaged && !args.amend && !args.allow_empty {
+            // Nobody writes or judges a message for nothing.
+            return Ok(None);
+        }
+        if asks {
+            text = Some(ask_for_message(repo, args, &text.unwrap_or_default(), &status, ctx)?);
         }
     }
-    let done = match repo.commit_index(&options) {
-        Err(RepoError::Commit(CommitError::NothingToCommit)) if !ctx.out.json => return nothing_to_commit(&repo, ctx),
-        other => other?,
-    };
+    if let Some(hook) = hook {
+        let file = repo.dir().join(MESSAGE_FILE);
+        let failed =
+            |what: &str, e: &std::io::Error| Failure::new(format!("cannot {what} '{}'", file.display())).because(e);
+        if !asks {
+            let bytes = tidy(text.as_deref().unwrap_or_default()).into_bytes();
+            fs::replace(&file, &repo.dir().join("tmp"), &bytes).map_err(|e| failed("write", &e))?;
+        }
+        editing(hook.arg(Path::new(DIR).join(MESSAGE_FILE)), asks).must_agree(NOT_COMMITTED)?;
+        text = Some(std::fs::read_to_string(&file).map_err(|e| failed("read", &e))?);
+    }
+    options.message = if asks { text.map(|text| editor::without_comments(&text)) } else { text };
+    match repo.commit_index(&options) {
+        Err(RepoError::Commit(CommitError::NothingToCommit)) if !ctx.out.json => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+/// Shows what was committed.
+fn show(done: &CommitOutcome, args: &Args, repo: &Repository, ctx: &mut Context) -> Result<(), Failure> {
     done.warnings.iter().for_each(|w| ctx.say.warning(w));
     if ctx.out.json {
         let answer = Answer {
@@ -133,10 +254,54 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         json::write(&mut ctx.out, "commit/1", &answer)?;
     } else if !ctx.globals.quiet {
         let commit = repo.commit(&done.id).map_err(RepoError::from)?;
-        let text = text(&done, &commit, args.date.is_some(), &ctx.now());
+        let dated = args.date.is_some() || args.reuse_message.is_some() || args.reedit_message.is_some();
+        let text = text(done, &commit, dated, &ctx.now());
         ctx.out.write_all(text.as_bytes())?;
     }
-    Ok(exit::DONE)
+    Ok(())
+}
+
+/// Where the message comes from.
+enum MessageSource {
+    /// The command line.
+    Given(String),
+    /// Another commit.
+    Commit(Box<Commit>),
+    /// The user, or the commit that is replaced.
+    Open,
+}
+
+impl MessageSource {
+    fn read(args: &Args, repo: &Repository, ctx: &Context) -> Result<Self, Failure> {
+        let commit = |rev: &String| -> Result<Commit, Failure> {
+            Ok(repo.commit(&revs::commit(repo, rev)?).map_err(RepoError::from)?)
+        };
+        let given = given_message(args, ctx)?;
+        if let Some(rev) = args.reuse_message.as_ref().or(args.reedit_message.as_ref()) {
+            return Ok(Self::Commit(Box::new(commit(rev)?)));
+        }
+        Ok(match (&args.fixup, given) {
+            (Some(rev), given) => {
+                let subject = subject(&commit(rev)?.message);
+                Self::Given(format!("fixup! {subject}\n\n{}", given.unwrap_or_default()))
+            }
+            (None, Some(given)) => Self::Given(given),
+            (None, None) => Self::Open,
+        })
+    }
+
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Given(text) => Some(text.clone()),
+            Self::Commit(commit) => Some(commit.message.clone()),
+            Self::Open => None,
+        }
+    }
+
+    /// Tells whether the editor opens.
+    fn asks(&self, args: &Args) -> bool {
+        args.edit || args.reedit_message.is_some() || (matches!(self, Self::Open) && !args.no_edit)
+    }
 }
 
 /// Returns the message of the command line, if it holds one.
@@ -153,29 +318,18 @@ fn given_message(args: &Args, ctx: &Context) -> Result<Option<String>, Failure> 
     read.map(Some).map_err(|e| Failure::new(format!("cannot read the message from '{}'", file.display())).because(&e))
 }
 
-/// Opens the editor; `None` if there is nothing to commit, so that nobody writes a message for nothing.
+/// Opens the editor and returns what it left, comments included.
 fn ask_for_message(
     repo: &Repository,
     args: &Args,
-    options: &CommitOptions,
-    ctx: &mut Context,
-) -> Result<Option<String>, Failure> {
-    let status = repo.status(&StatusOptions { cwd: ctx.cwd.clone(), ..StatusOptions::default() })?;
-    let takes_unstaged = (args.all || !args.paths.is_empty()) && !status.unstaged.is_empty();
-    if status.staged.is_empty() && !takes_unstaged && !args.amend && !args.allow_empty {
-        return Ok(None);
-    }
-    let old = match (&options.message, args.amend, status.commit) {
-        (Some(message), ..) => message.clone(),
-        (None, true, Some(id)) => repo.commit(&id).map_err(RepoError::from)?.message,
-        _ => String::new(),
-    };
-    let remarks = remarks(&status, args.all, &ctx.prefix(repo));
-    let configured = repo.config().get("core.editor").map(|e| e.value.clone());
-    let editor = editor::choose(&env::var, configured, editor::on_terminal())?;
-    let (file, tmp) = (repo.dir().join("COMMIT_EDITMSG"), repo.dir().join("tmp"));
-    let edited = editor::edit(&editor, &file, &tmp, &editor::template(&old, &remarks))?;
-    Ok(Some(editor::without_comments(&edited)))
+    message: &str,
+    status: &Status,
+    ctx: &Context,
+) -> Result<String, Failure> {
+    let remarks = remarks(status, args.all, &ctx.prefix(repo));
+    let editor = editor::choose(&env::var, ctx.editor(repo), editor::on_terminal())?;
+    let (file, tmp) = (repo.dir().join(MESSAGE_FILE), repo.dir().join("tmp"));
+    editor::edit(&editor, &file, &tmp, &editor::template(message, &remarks))
 }
 
 /// Writes what the commit will take, for the editor.

@@ -195,7 +195,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     };
     let view = args.view(ctx, ctx.prefix(&repo), Some(&repo))?;
     let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
-    let pager = repo.config().get("core.pager").map(|e| e.value.clone());
+    let pager = ctx.pager(&repo);
     if asked.reads_worktree() {
         ctx.out.hold();
     } else if !matches!(view.format, Format::Quiet | Format::Changeset) {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Outcome;
+use crate::cli::alias;
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
@@ -28,6 +29,12 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         let known: Vec<String> = at.get_subcommands().map(|c| c.get_name().to_owned()).collect();
         at = match at.find_subcommand_mut(word) {
             Some(command) => command,
+            None if args.words.len() == 1
+                && let Some(value) = alias::lookup(word, &ctx.globals.settings)? =>
+            {
+                writeln!(ctx.out, "'{word}' is aliased to '{value}'")?;
+                return Ok(exit::DONE);
+            }
             None => {
                 let near = crate::cli::suggest::nearest(word, known.iter().map(String::as_str));
                 let help =

@@ -45,6 +45,9 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     if let Some(outer) = &inside {
         ctx.say.warning(format_args!("this lies inside the repository {outer}, which passes over it from now on"));
     }
+    if let Some(reason) = &made.untrusted {
+        ctx.say.warning(format_args!("hooks and aliases of this repository will not run, as it could not be written down that you made it: {reason}"));
+    }
     let dir = made.dir.display().to_string();
     if ctx.out.json {
         let branch = made.branch.short().to_owned();

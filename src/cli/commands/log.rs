@@ -157,7 +157,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     range.tips.dedup();
     let options = options(&args.which, args.graph, range, specs.clone(), ctx.now().timestamp().as_second())?;
     let writer = Writer::new(&args.look, (Files::None, false), specs, &repo, ctx)?;
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(&repo));
     if args.graph && !ctx.out.json {
         let max = args.which.max_count.unwrap_or(usize::MAX);
         graph(repo.walk(WalkOptions { max_count: None, ..options })?, max, &writer, ctx)

@@ -54,6 +54,7 @@ pub mod switch;
 mod switched;
 pub mod symbolic_ref;
 pub mod tag;
+pub mod trust;
 pub mod undo;
 pub mod update_ref;
 pub mod volume;
@@ -68,7 +69,7 @@ pub type Outcome = Result<u8, Failure>;
 
 /// The commands by what they are for, in the order of `graft help`.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Start", &["init", "clone", "config", "demo"]),
+    ("Start", &["init", "clone", "config", "trust", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply"]),
     ("Query", &["sql"]),
@@ -152,10 +153,18 @@ pub enum Command {
     CatFile(cat_file::Args),
     Volume(volume::Args),
     Config(config::Args),
+    Trust(trust::Args),
     Fsck(fsck::Args),
     Demo(demo::Args),
     Completions(completions::Args),
     Help(help::Args),
+}
+
+impl Command {
+    /// Tells whether `-v` makes this command list more, as Git's does, rather than write a log.
+    pub fn lists_more(&self) -> bool {
+        matches!(self, Self::Branch(_) | Self::Remote(_))
+    }
 }
 
 /// Runs a command.
@@ -210,6 +219,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::CatFile(args) => cat_file::run(args, ctx),
         Command::Volume(args) => volume::run(args, ctx),
         Command::Config(args) => config::run(args, ctx),
+        Command::Trust(args) => trust::run(args, ctx),
         Command::Fsck(args) => fsck::run(args, ctx),
         Command::Demo(args) => demo::run(args, ctx),
         Command::Completions(args) => completions::run(args, ctx),

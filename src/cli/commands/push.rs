@@ -5,11 +5,13 @@ use serde::Serialize;
 use super::{Outcome, remote};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
+use crate::cli::hooks::Hook;
 use crate::cli::json;
 use crate::cli::render::size::{bytes, count};
 use crate::cli::render::traffic::{self, TransferJson};
+use crate::model::ObjectId;
 use crate::repo::Repository;
-use crate::repo::remote::{Lease, PushOptions, Pushed, RefPush, Rejection};
+use crate::repo::remote::{Lease, Planned, PushOptions, Pushed, RefPush, Rejection};
 
 /// Send commits to a remote and move its refs.
 ///
@@ -48,6 +50,10 @@ pub struct Args {
     /// Only say what would be sent.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Do not run the hook pre-push.
+    #[arg(long)]
+    pub no_verify: bool,
 
     /// The remote, by name or URL; that of the current branch if not given.
     pub remote: Option<String>,
@@ -91,7 +97,19 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         dry_run: args.dry_run,
         set_upstream: args.set_upstream,
     };
-    let pushed = repo.push(&options)?;
+    let hook = (!args.no_verify).then(|| Hook::find("pre-push", &repo, ctx)).flatten();
+    let mut refused = None;
+    let pushed = repo.push_if(&options, &mut |planned| match hook.as_ref().map_or(Ok(()), |hook| ask(hook, planned)) {
+        Ok(()) => true,
+        Err(failure) => {
+            refused = Some(failure);
+            false
+        }
+    });
+    let pushed = match refused {
+        Some(failure) => return Err(failure),
+        None => pushed?,
+    };
     let rejected = pushed.refs.iter().any(|r| r.rejected.is_some());
     if ctx.out.json {
         answer(&pushed, args.dry_run, ctx)?;
@@ -102,6 +120,23 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         true => Err(failure(&pushed)),
         false => Ok(exit::DONE),
     }
+}
+
+/// Asks the hook, which gets the remote as arguments and a line per ref that would change, as Git writes them.
+fn ask(hook: &Hook<'_>, planned: &Planned<'_>) -> Result<(), Failure> {
+    let id = |id: Option<ObjectId>| id.unwrap_or(ObjectId::from_bytes([0; 32]));
+    let line = |one: &RefPush| {
+        let local = match (&one.local, one.new) {
+            (_, None) => "(delete)",
+            (Some(name), _) => name.as_str(),
+            (None, _) => &one.source,
+        };
+        format!("{local} {} {} {}\n", id(one.new), one.remote, id(one.old))
+    };
+    let going = planned.refs.iter().filter(|one| one.rejected.is_none() && !one.is_current());
+    let input: String = going.map(line).collect();
+    let hook = hook.clone().arg(planned.name.unwrap_or(planned.url)).arg(planned.url).input(input);
+    hook.must_agree("nothing was pushed")
 }
 
 /// Reads the value of `--force-with-lease`.

@@ -235,7 +235,7 @@ fn delete(args: &DeleteArgs, repo: &Repository) -> Outcome {
 fn show(args: &ShowArgs, repo: &Repository, ctx: &mut Context) -> Outcome {
     let shown = args.name.as_deref().unwrap_or("HEAD");
     let log = revs::with(repo, |revs| revs.log_name(shown))?;
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(repo));
     let short = |id: &Option<ObjectId>| id.map_or_else(|| "0000000".to_owned(), |id| revs::short(repo, &id));
     for (n, entry) in
         repo.refs().log(&log).map_err(RepoError::from)?.enumerate().take(args.max_count.unwrap_or(usize::MAX))

@@ -59,7 +59,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let files = if args.no_patch { Files::None } else { Files::Stat };
     let writer = Writer::new(&args.look, (files, true), specs, &repo, ctx)?;
     let for_people = ctx.out.is_terminal() || ctx.out.json;
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(&repo));
     let date = args.look.date.unwrap_or(DateFormat::DEFAULT);
     for (i, (name, id)) in shown.iter().enumerate() {
         if i > 0 && !ctx.out.json {

@@ -167,7 +167,7 @@ fn push(args: PushArgs, repo: &Repository, ctx: &mut Context) -> Outcome {
 }
 
 fn list(repo: &Repository, ctx: &mut Context) -> Outcome {
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(repo));
     for entry in repo.stash_list()? {
         let StashEntry { n, id, message, time } = &entry;
         if ctx.out.json {

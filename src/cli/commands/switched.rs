@@ -8,6 +8,7 @@ use super::Outcome;
 use super::checked_out::{self, File};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
+use crate::cli::hooks::Hook;
 use crate::cli::ref_format::distance;
 use crate::cli::render::change::letter;
 use crate::cli::render::path::{Quote, quoted, relative};
@@ -55,14 +56,30 @@ pub fn run(options: &SwitchOptions, schema: &str, repo: &Repository, ctx: &mut C
             warnings: view::warnings(warnings),
         };
         json::write(&mut ctx.out, schema, &answer)?;
-        return Ok(exit::DONE);
+        return post_checkout(switched.from.1, switched.to.1, true, repo, ctx);
     }
     checked_out::say_saved(&switched.done, repo, ctx);
     if !ctx.globals.quiet {
         carried(repo, ctx)?;
         say(&switched, created, options, repo, ctx)?;
     }
-    Ok(exit::DONE)
+    post_checkout(switched.from.1, switched.to.1, true, repo, ctx)
+}
+
+/// Runs the hook after the worktree has changed, as Git does: it gets the commits before and afterwards, and whether another
+/// branch or commit was gone to. Its exit code is that of the command.
+pub fn post_checkout(
+    old: Option<ObjectId>,
+    new: Option<ObjectId>,
+    moved: bool,
+    repo: &Repository,
+    ctx: &mut Context,
+) -> Outcome {
+    let Some(hook) = Hook::find("post-checkout", repo, ctx) else { return Ok(exit::DONE) };
+    // What was said so far comes before what the hook says.
+    ctx.out.flush()?;
+    let id = |id: Option<ObjectId>| id.unwrap_or(ObjectId::from_bytes([0; 32])).to_string();
+    hook.arg(id(old)).arg(id(new)).arg(if moved { "1" } else { "0" }).code()
 }
 
 fn branch(head: &Head) -> Option<&RefName> {

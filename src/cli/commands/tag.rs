@@ -132,8 +132,7 @@ fn message(args: &Args, repo: &Repository, ctx: &Context) -> Result<Option<Strin
     if !args.annotate {
         return Ok(None);
     }
-    let configured = repo.config().get("core.editor").map(|entry| entry.value.clone());
-    let chosen = editor::choose(&env::var, configured, editor::on_terminal())?;
+    let chosen = editor::choose(&env::var, ctx.editor(repo), editor::on_terminal())?;
     let remarks = "\n#\n# Write the message of the tag. Lines starting with '#' are left out.\n";
     let edited = editor::edit(&chosen, &repo.dir().join("TAG_EDITMSG"), &repo.dir().join("tmp"), remarks)?;
     Ok(Some(editor::without_comments(&edited)))
@@ -165,7 +164,7 @@ fn list(args: &Args, repo: &Repository, ctx: &mut Context) -> Outcome {
     for error in broken {
         ctx.say.warning(error);
     }
-    ctx.page(repo.config().get("core.pager").map(|e| e.value.clone()));
+    ctx.page(ctx.pager(repo));
     let cwd = ctx.cwd.clone();
     let resolver = repo.resolver(&cwd);
     let colored = ctx.out.theme.is_colored();

@@ -106,6 +106,7 @@ pub fn sync(error: &SyncError) -> Option<String> {
             let (remote, name) = upstream.split_once('/').unwrap_or(("origin", upstream));
             Some(format!("say which: 'graft push {remote} HEAD:{name}' or 'graft push {remote} {branch}'"))
         }
+        SyncError::NotAgreed(_) => text("'--no-verify' goes on without the hook"),
         SyncError::Detached => {
             text("name what to push and where to, as in 'graft push origin HEAD:main', or be on a branch")
         }

@@ -100,7 +100,7 @@ impl Place {
         let volumes = repo.as_ref().zip(autosync.as_ref()).map(|(repo, autosync)| {
             volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(repo), Arc::clone(autosync))))
         });
-        let pager = repo.as_ref().and_then(|r| r.config().get("core.pager").map(|e| e.value.clone()));
+        let pager = repo.as_ref().and_then(|repo| ctx.pager(repo));
         let mut place = Self {
             repo,
             file: None,

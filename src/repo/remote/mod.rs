@@ -17,7 +17,7 @@ pub use fetch::{FetchOptions, Fetched, RefFetch, Tags};
 pub(in crate::repo) use named::named_remote;
 pub use named::{NamedRemote, RemoteRefs};
 pub use pull::{PullOptions, Pulled};
-pub use push::{Lease, PushOptions, Pushed, RefPush, Rejection};
+pub use push::{Lease, Planned, PushOptions, Pushed, RefPush, Rejection};
 pub use refspec::{Refspec, RefspecError};
 
 use crate::model::{ObjectId, RefName};
@@ -79,6 +79,9 @@ pub enum SyncError {
         /// The branch of the remote.
         upstream: String,
     },
+    /// Whoever was asked about the push said no.
+    #[error("nothing was pushed to {0}")]
+    NotAgreed(String),
     /// HEAD is on no branch.
     #[error("HEAD is not on a branch")]
     Detached,

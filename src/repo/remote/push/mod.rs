@@ -136,17 +136,38 @@ impl From<crate::store::remote::RemoteError> for Stop {
     }
 }
 
+/// What a push is about to do.
+pub struct Planned<'a> {
+    /// The name of the remote, if it has one.
+    pub name: Option<&'a str>,
+    /// Its URL.
+    pub url: &'a str,
+    /// What becomes of its refs.
+    pub refs: &'a [RefPush],
+}
+
 impl Repository {
     /// Pushes. Refs that were refused are among the result; the others went through.
     pub fn push(&self, options: &PushOptions) -> Result<Pushed> {
+        self.push_if(options, &mut |_| true)
+    }
+
+    /// Pushes if `agrees`, which is asked once, before anything is sent.
+    pub fn push_if(&self, options: &PushOptions, agrees: &mut dyn FnMut(&Planned<'_>) -> bool) -> Result<Pushed> {
         let named = match &options.remote {
             Some(text) => self.named_remote(text)?,
             None => self.named_remote(&self.default_remote()?)?,
         };
         let remote = self.open_remote(&named)?;
-        for _ in 0..PLANS {
+        for plan in 0..PLANS {
             let state = remote.state()?;
             let wishes = self.wishes(options, &named, &state.root)?;
+            if plan == 0 {
+                let refs = self.judge_all(&wishes, &state.root)?;
+                if !agrees(&Planned { name: named.name.as_deref(), url: remote.url(), refs: &refs }) {
+                    return Err(SyncError::NotAgreed(remote.url().to_owned()).into());
+                }
+            }
             if let Some(pushed) = self.push_wishes(options, &named, &remote, state, &wishes)? {
                 return Ok(pushed);
             }
