@@ -105,6 +105,7 @@ impl Repository {
         let (mut staged, more) = staging.finish(&mut tx, &index)?;
         tx.publish()?;
         self.heal(&lock, &mut staged, &lost, known)?;
+        self.remember_attributes(tracked.iter().map(|e| &e.path).chain(&fresh), &lock);
         let before = index.clone();
         staging::apply(&mut index, &staged);
         if index != before {
@@ -145,6 +146,7 @@ impl Repository {
         for entry in entries {
             let is_lost = lost.iter().any(|l| l.path == entry.path);
             if !how.opaque && !is_lost && self.is_surely_unchanged(entry)? {
+                staging.look_beside(&entry.path, entry.kind)?;
                 continue;
             }
             if !staging.capture(&entry.path, !is_lost)? {

@@ -26,6 +26,7 @@ use crate::sqlite::capture::{CHUNK_LEN, ScanChunk, ScanOptions, scan};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::header::same_but_volatile;
+use crate::sqlite::sidecars::is_named_like_database;
 use crate::store::{Ingest, Ingested, OpenSnapshot, Purpose, StoreError, differing_pages};
 use crate::util::interrupt;
 use crate::util::stamp::{self, WORTH_WAITING};
@@ -447,7 +448,7 @@ fn kind_of(
     if opaque {
         return Ok((FileKind::Opaque, None));
     }
-    let named_like_one = is_database_name(path);
+    let named_like_one = is_named_like_database(file);
     Ok(match classify(file).map_err(RepoError::file("read", file))? {
         Detected::Sqlite(_) => (FileKind::Sqlite, None),
         // SQLite takes an empty file for an empty database; there is nothing to stream through it.
@@ -457,11 +458,6 @@ fn kind_of(
             (FileKind::Opaque, (named_like_one && !known).then(|| Warning::NotSqlite(path.clone())))
         }
     })
-}
-
-fn is_database_name(path: &RepoPath) -> bool {
-    let ending = path.as_str().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    ending.is_some_and(|e| ["db", "db3", "sqlite", "sqlite3", "sqlitedb"].contains(&e.as_str()))
 }
 
 /// Returns a file's permission.

@@ -16,12 +16,9 @@ use super::index::Index;
 use super::pathspec::Pathspecs;
 use super::types::Warning;
 use crate::model::RepoPath;
-use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::holders::openers;
+use crate::sqlite::sidecars::{SUFFIXES, belongs, may_be_in_use};
 use crate::util::fs as durable;
-
-/// What SQLite keeps beside a database.
-const SIDECARS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// What to remove.
 #[derive(Clone, Debug, Default)]
@@ -118,10 +115,7 @@ impl Repository {
     }
 
     fn refuse_open(&self, files: &[RepoPath]) -> Result<()> {
-        let databases: Vec<&RepoPath> = files
-            .iter()
-            .filter(|path| matches!(classify(&path.under(self.top())), Ok(Detected::Sqlite(_) | Detected::Empty)))
-            .collect();
+        let databases: Vec<&RepoPath> = files.iter().filter(|path| may_be_in_use(&path.under(self.top()))).collect();
         let paths: Vec<PathBuf> = databases.iter().map(|path| path.under(self.top())).collect();
         let held = openers(&paths).into_iter().map(|(i, who)| format!("'{}' by {who}", databases[i]));
         match held.collect::<Vec<_>>() {
@@ -133,11 +127,9 @@ impl Repository {
     /// The main file goes last, so that no sidecar is ever left without it.
     fn remove_with_sidecars(&self, path: &RepoPath) -> Result<()> {
         let file = path.under(self.top());
-        if matches!(classify(&file), Ok(Detected::Sqlite(_) | Detected::Empty)) {
-            for suffix in SIDECARS {
-                let sidecar = sidecar_path(&file, suffix);
-                durable::remove(&sidecar).map_err(RepoError::file("remove", &sidecar))?;
-            }
+        for suffix in SUFFIXES.iter().filter(|suffix| belongs(&file, suffix)) {
+            let sidecar = sidecar_path(&file, suffix);
+            durable::remove(&sidecar).map_err(RepoError::file("remove", &sidecar))?;
         }
         durable::remove(&file).map_err(RepoError::file("remove", &file))
     }
@@ -145,7 +137,7 @@ impl Repository {
 
 /// Tells whether a file is the rest of a tracked database that is not there: it may hold the last of its content.
 fn is_sidecar_of_tracked(path: &RepoPath, index: &Index) -> bool {
-    SIDECARS.iter().any(|suffix| {
+    SUFFIXES.iter().any(|suffix| {
         let main = path.as_str().strip_suffix(suffix).and_then(|main| RepoPath::new(main).ok());
         main.is_some_and(|main| index.get(&main).is_some())
     })
@@ -192,7 +184,7 @@ impl Plan<'_> {
             self.out.files.push(name);
             return true;
         }
-        SIDECARS.iter().any(|suffix| {
+        SUFFIXES.iter().any(|suffix| {
             let main = path.strip_suffix(suffix).and_then(|main| RepoPath::new(main).ok());
             main.is_some_and(|main| self.doomed.contains(&main))
         })

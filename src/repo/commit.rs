@@ -234,6 +234,10 @@ impl Repository {
         let edit = RefEdit::set(RefName::head(), id, expected, format!("{action}: {}", commit.subject()));
         self.refs().apply(&lock, &commit.committer, &[edit])?;
         self.settle_pending(&lock)?;
+        if options.all || !specs.is_empty() {
+            let taken = index.entries().iter().map(|e| &e.path).filter(|path| specs.matches(path));
+            self.remember_attributes(taken, &lock);
+        }
         drop(lock);
         Ok(CommitOutcome {
             id,

@@ -54,6 +54,9 @@ pub enum RepoError {
     /// Staging.
     #[error(transparent)]
     Add(#[from] super::add::AddError),
+    /// Files that programs use in ways that Graft cannot follow.
+    #[error(transparent)]
+    Beside(#[from] super::beside::BesideError),
     /// Committing.
     #[error(transparent)]
     Commit(#[from] super::commit::CommitError),

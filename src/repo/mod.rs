@@ -5,7 +5,9 @@
 //! the next: segments, pack, index tail, index (as `index.pending` if a ref moves), ref.
 
 pub mod add;
+mod attributes;
 pub mod autosync;
+pub mod beside;
 pub mod branch;
 pub mod capture;
 pub mod changes;

@@ -1,18 +1,19 @@
 //! Taking files out of the index and the worktree, and moving them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Repository;
 use super::error::{RepoError, Result};
-use super::fingerprint::{Fingerprint, sidecar_path};
+use super::fingerprint::Fingerprint;
 use super::index::{Index, IndexEntry};
 use super::moves::Move;
 use super::operations::Record;
 use super::pathspec::Pathspecs;
 use crate::model::RepoPath;
 use crate::model::path::RepoPathError;
+use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::materialize::{self, WriteOptions};
+use crate::sqlite::sidecars;
 use crate::util::fs as durable;
 use crate::util::lock::FileLock;
 
@@ -182,7 +183,7 @@ impl Repository {
             if taken && !options.force {
                 return Err(RemoveError::DestinationExists(to).into());
             }
-            if let Some(sidecar) = self.unfinished(&entry.path)
+            if let Some(sidecar) = sidecars::unfinished(&entry.path.under(self.top()))
                 && (options.dry_run || !self.settle(&entry.path)?)
             {
                 return Err(RemoveError::InUse { path: entry.path.clone(), sidecar }.into());
@@ -192,14 +193,11 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns the `-wal` or `-journal` that holds work which is not in the database's own file.
-    fn unfinished(&self, path: &RepoPath) -> Option<PathBuf> {
-        let sidecars = ["-wal", "-journal"].map(|suffix| sidecar_path(&path.under(self.top()), suffix));
-        sidecars.into_iter().find(|sidecar| fs::metadata(sidecar).is_ok_and(|m| m.len() > 0))
-    }
-
-    /// Has SQLite finish that work; false if a program has the database open.
+    /// Has SQLite finish that work; false if a program has the database open, or only that can read it.
     fn settle(&self, path: &RepoPath) -> Result<bool> {
+        if !matches!(classify(&path.under(self.top())), Ok(Detected::Sqlite(_))) {
+            return Ok(false);
+        }
         let tmp = self.tmp();
         let options = WriteOptions { busy_timeout: self.settings().busy_timeout, ..WriteOptions::new(&tmp) };
         Ok(materialize::settle(&path.under(self.top()), &options)?)

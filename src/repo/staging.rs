@@ -11,7 +11,7 @@ use super::changes::Tracked;
 use super::error::{RepoError, Result};
 use super::index::{Index, IndexEntry};
 use super::types::{ChangeKind, FileChange, Warning};
-use crate::model::RepoPath;
+use crate::model::{FileKind, RepoPath};
 use crate::store::{NewState, Purpose, Transaction};
 
 const BATCH: usize = 64;
@@ -89,6 +89,17 @@ impl<'r> Staging<'r> {
         Ok(found)
     }
 
+    /// Notes, or refuses, what lies beside a file that is in the index or on its way there.
+    pub fn look_beside(&mut self, path: &RepoPath, kind: FileKind) -> Result<()> {
+        self.repo.refuse_other_name(path)?;
+        for warning in self.repo.warnings_beside(path, kind) {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, path: &RepoPath, compare: bool) -> Result<bool> {
         let staged = self.index.get(path).cloned();
         let entry = match &staged {
@@ -101,6 +112,7 @@ impl<'r> Staging<'r> {
             return Ok(false);
         };
         self.warnings.extend(captured.warning.take());
+        self.look_beside(path, captured.kind)?;
         // A file that is again as HEAD's commit has it is not staged under a new identity.
         if compare
             && staged.is_some()

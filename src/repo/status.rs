@@ -67,9 +67,10 @@ impl Repository {
             |files: Vec<Tracked>| -> Vec<Tracked> { files.into_iter().filter(|t| specs.matches(&t.path)).collect() };
         let staged = self.differing(self.compare(&within(head_files), &within(of_index(&index)))?)?;
         let mut unstaged = Vec::new();
-        let (mut refreshed, mut unmaterialized) = (Vec::new(), Vec::new());
+        let (mut refreshed, mut unmaterialized, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for entry in index.entries().iter().filter(|e| specs.matches(&e.path)) {
             let (change, print) = self.worktree_change(entry)?;
+            warnings.extend(self.warnings_beside(&entry.path, change.as_ref().map_or(entry.kind, |c| c.kind)));
             unmaterialized.extend(self.is_unmaterialized(entry).then(|| entry.path.clone()));
             unstaged.extend(change);
             refreshed.extend(print.map(|p| (entry.path.clone(), p)));
@@ -81,7 +82,7 @@ impl Repository {
             unstaged,
             unmaterialized,
             untracked: Vec::new(),
-            warnings: Vec::new(),
+            warnings,
         };
         if !options.no_untracked {
             let found = ignore_rules::untracked(
@@ -90,7 +91,7 @@ impl Repository {
                 &index,
                 SearchOptions { include_ignored: options.ignored, collapse: !options.all_untracked },
             )?;
-            status.warnings = found.warnings;
+            status.warnings.extend(found.warnings);
             status.untracked = match options.all_untracked {
                 true => found.files.iter().map(ToString::to_string).collect(),
                 false => found.collapsed,

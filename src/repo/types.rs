@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::model::{FileKind, FileMode, ObjectId, RepoPath};
+use crate::util::attributes::Lost;
 
 /// What happened to a tracked file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,52 @@ pub enum Warning {
         /// Where it is now.
         moved_to: PathBuf,
     },
+    /// A file that is no database to Graft has committed work in a `-wal`.
+    NotInFile {
+        /// The file.
+        path: RepoPath,
+        /// The `-wal`.
+        wal: String,
+    },
+    /// A file that is no database to Graft is in the middle of a transaction.
+    HalfWritten {
+        /// The file.
+        path: RepoPath,
+        /// Its `-journal`.
+        journal: String,
+    },
+    /// A working file of a database is tracked by itself.
+    TrackedSidecar {
+        /// The working file.
+        path: RepoPath,
+        /// The database.
+        main: RepoPath,
+    },
+    /// A database has other names.
+    HardLink {
+        /// The database.
+        path: RepoPath,
+        /// How many names it has.
+        links: u64,
+    },
+    /// A program has written to a database under another name.
+    UsedByOtherName {
+        /// The database.
+        path: RepoPath,
+        /// Its other name.
+        other: String,
+        /// The working file of that name.
+        sidecar: String,
+    },
+    /// A file that was written anew could not be given everything that it had before.
+    AttributeLost {
+        /// The file.
+        path: PathBuf,
+        /// What it lost.
+        what: Lost,
+    },
+    /// A file with other names was replaced, and they have the old content.
+    LinkBroken(PathBuf),
 }
 
 impl fmt::Display for Warning {
@@ -91,6 +138,45 @@ impl fmt::Display for Warning {
             Self::Unreadable { path, reason } => write!(f, "cannot read '{path}': {reason}; skipped"),
             Self::OrphanedSidecar { path, moved_to } => {
                 write!(f, "'{}' was left over from another database; moved to '{}'", path.display(), moved_to.display())
+            }
+            Self::NotInFile { path, wal } => {
+                write!(f, "'{wal}' holds work that is not in '{path}' itself and is not taken; ")?;
+                f.write_str("close the program that uses it, or have it checkpoint")
+            }
+            Self::HalfWritten { path, journal } => {
+                write!(f, "'{path}' may be half written: '{journal}' belongs to an unfinished transaction; ")?;
+                f.write_str("let its program end it, or open and close it there")
+            }
+            Self::TrackedSidecar { path, main } => {
+                write!(
+                    f,
+                    "'{path}' is tracked, but is a working file of '{main}'; 'graft rm --cached {path}' ends that"
+                )
+            }
+            Self::HardLink { path, links } => {
+                write!(
+                    f,
+                    "'{path}' is a file with {links} names (hard links): what a program writes through another name "
+                )?;
+                f.write_str("may be missed, and the link ends when the file is replaced; ")?;
+                write!(f, "'cp -p {path} {path}.own && mv {path}.own {path}' makes it a file of its own")
+            }
+            Self::UsedByOtherName { path, other, sidecar } => {
+                write!(
+                    f,
+                    "'{path}' is also '{other}' (a hard link), and '{sidecar}' holds work of it that is missing here; "
+                )?;
+                f.write_str("close the program that uses it, and let it open the tracked name")
+            }
+            Self::AttributeLost { path, what } => {
+                write!(f, "'{}' was written anew and could not be given back {what}", path.display())
+            }
+            Self::LinkBroken(path) => {
+                write!(
+                    f,
+                    "'{}' is a file of its own now; its other names (hard links) have the old content",
+                    path.display()
+                )
             }
         }
     }

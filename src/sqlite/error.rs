@@ -89,6 +89,14 @@ pub enum DatabaseError {
         /// The cause.
         source: io::Error,
     },
+    /// The system failed SQLite in reading or writing.
+    #[error("{}: {detail}", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        detail: String,
+    },
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -129,6 +137,7 @@ impl DatabaseError {
             Some(ffi::SQLITE_CORRUPT) => Self::Malformed { path, detail: message(&source) },
             Some(ffi::SQLITE_PERM | ffi::SQLITE_AUTH | ffi::SQLITE_READONLY) => Self::NotPermitted { path },
             Some(ffi::SQLITE_FULL) => Self::Io { path, source: io::ErrorKind::StorageFull.into() },
+            Some(ffi::SQLITE_IOERR) => Self::Disk { path, detail: message(&source) },
             _ => Self::Sqlite { path, source },
         }
     }

@@ -84,12 +84,27 @@ pub fn sidecar(path: &Path, suffix: &str) -> PathBuf {
 /// Finds out which of some databases other programs have open, locked or not, and says by whom. Only Linux tells about
 /// programs without a lock, and only about those of the same user.
 pub fn openers(paths: &[PathBuf]) -> Vec<(usize, String)> {
-    let mut found: Vec<(usize, Vec<String>)> = paths.iter().map(|_| Vec::new()).enumerate().collect();
-    for (i, pid) in system::open_files(paths) {
+    open_in(&paths.iter().map(|path| (path.clone(), Access::Any)).collect::<Vec<_>>())
+}
+
+/// How a program has a file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// In whatever way.
+    Any,
+    /// Such that it may write into it.
+    Write,
+}
+
+/// Finds out the same of files of any kind, by the way they are open.
+pub fn open_in(files: &[(PathBuf, Access)]) -> Vec<(usize, String)> {
+    let paths: Vec<&PathBuf> = files.iter().map(|(path, _)| path).collect();
+    let mut found: Vec<(usize, Vec<String>)> = files.iter().map(|_| Vec::new()).enumerate().collect();
+    for (i, pid) in system::open_files(files) {
         found[i].1.push(format!("{} (pid {pid})", system::command(pid)));
     }
     for (i, who) in &mut found {
-        let holders = LockHolders::of(&paths[*i]);
+        let holders = LockHolders::of(paths[*i]);
         if who.is_empty() && !holders.0.is_empty() {
             who.push(holders.to_string());
         }
@@ -103,7 +118,7 @@ mod system {
     use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
 
-    use super::{LockKind, sidecar};
+    use super::{Access, LockKind, sidecar};
 
     const PENDING_BYTE: u64 = 1 << 30;
     const RESERVED_BYTE: u64 = PENDING_BYTE + 1;
@@ -172,12 +187,13 @@ mod system {
     }
 
     /// Returns which files other processes have open, by position.
-    pub fn open_files(paths: &[PathBuf]) -> BTreeSet<(usize, u32)> {
+    pub fn open_files(files: &[(PathBuf, Access)]) -> BTreeSet<(usize, u32)> {
         let mut wanted = HashMap::new();
-        for (i, path) in paths.iter().enumerate() {
-            for file in [path.clone(), sidecar(path, "-wal"), sidecar(path, "-shm")] {
+        for (i, (path, access)) in files.iter().enumerate() {
+            let beside = ["-wal", "-shm"].iter().filter(|_| *access == Access::Any);
+            for file in beside.map(|suffix| sidecar(path, suffix)).chain([path.clone()]) {
                 if let Ok(file) = std::fs::metadata(file) {
-                    wanted.insert((file.dev(), file.ino()), i);
+                    wanted.insert((file.dev(), file.ino()), (i, *access));
                 }
             }
         }
@@ -192,10 +208,21 @@ mod system {
             }
             for open in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
                 let Ok(file) = std::fs::metadata(open.path()) else { continue };
-                found.extend(wanted.get(&(file.dev(), file.ino())).map(|i| (*i, pid)));
+                let Some((i, access)) = wanted.get(&(file.dev(), file.ino())) else { continue };
+                if *access == Access::Any || may_write(&process.path().join("fdinfo").join(open.file_name())) {
+                    found.insert((*i, pid));
+                }
             }
         }
         found
+    }
+
+    /// Reads a line such as `flags:  0100002` of what the system knows of an open file; its last two bits are the way it is open.
+    fn may_write(info: &Path) -> bool {
+        let text = std::fs::read_to_string(info).unwrap_or_default();
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok());
+        flags.is_some_and(|flags| flags & libc::O_ACCMODE as u32 != libc::O_RDONLY as u32)
     }
 
     pub fn command(pid: u32) -> String {
@@ -208,9 +235,9 @@ mod system {
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
 
-    use super::LockKind;
+    use super::{Access, LockKind};
 
-    pub fn open_files(_: &[PathBuf]) -> BTreeSet<(usize, u32)> {
+    pub fn open_files(_: &[(PathBuf, Access)]) -> BTreeSet<(usize, u32)> {
         BTreeSet::new()
     }
 

@@ -17,6 +17,7 @@ pub mod sample;
 pub mod script;
 #[allow(unsafe_code)]
 mod session;
+pub mod sidecars;
 pub mod sql;
 #[cfg(test)]
 mod tests;

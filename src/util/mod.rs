@@ -1,5 +1,6 @@
 //! Small things that know nothing of Graft: durable file writes, the process lock, interruption, time stamps and randomness.
 
+pub mod attributes;
 pub mod fs;
 pub mod interrupt;
 pub mod lock;

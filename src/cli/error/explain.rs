@@ -7,6 +7,7 @@ use super::{Failure, exit, moving};
 use crate::cli::suggest;
 use crate::repo::RepoError;
 use crate::repo::add::AddError;
+use crate::repo::beside::BesideError;
 use crate::repo::branch::BranchError;
 use crate::repo::clean::CleanError;
 use crate::repo::commit::CommitError;
@@ -36,6 +37,8 @@ use crate::util::lock::LockError;
 const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
 const REBUILD: &str = "run 'graft fsck --rebuild-index'; it is made from the other files and holds nothing of its own";
 const NEWER: &str = "use a newer graft; nothing was changed";
+/// What helps where the disk is full or fails.
+pub const DISK: &str = "the disk may be full or failing ('df -h' says how full); make room and try again";
 const WAIT_FOR_GRAFT: &str = "wait until it has finished, or wait longer with --lock-timeout <SECONDS>";
 
 impl From<RepoError> for Failure {
@@ -50,7 +53,7 @@ impl From<RepoError> for Failure {
         if let Some(below) = left_behind(&error) {
             return failure.help(store(below).unwrap_or_default());
         }
-        match repo(&error) {
+        match repo(&error).or_else(|| below_help(&error).map(str::to_owned)) {
             Some(help) => failure.help(help),
             None => failure,
         }
@@ -60,7 +63,7 @@ impl From<RepoError> for Failure {
 impl From<VolumeError> for Failure {
     fn from(error: VolumeError) -> Self {
         let failure = described(&error);
-        match volume(&error) {
+        match volume(&error).or_else(|| below_help(&error)) {
             Some(help) => failure.help(help),
             None => failure,
         }
@@ -186,6 +189,7 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Init(InitError::InsideGraft(_)) => text("change to a folder outside of it"),
         RepoError::Init(InitError::Branch(_)) => text("choose another name with 'graft init -b <name>'"),
         RepoError::Add(e) => Some(add(e)),
+        RepoError::Beside(e) => Some(beside(e)),
         RepoError::Commit(e) => Some(commit(e)),
         RepoError::Config(e) => config(e),
         RepoError::Identity(IdentityError::Empty { .. }) => {
@@ -228,7 +232,9 @@ pub(super) fn store(error: &StoreError) -> Option<&'static str> {
         StoreError::Io { source, .. } if is_permission(source) => {
             Some("the repository must be readable, and writable for changes")
         }
-        StoreError::Io { .. } | StoreError::TooLarge { .. } => None,
+        StoreError::Lock(LockError::Io { source, .. }) => system_help(source),
+        StoreError::Io { source, .. } => system_help(source),
+        StoreError::TooLarge { .. } => None,
         StoreError::NewerVersion { .. } => Some(NEWER),
         StoreError::Lock(_) | StoreError::IndexBusy { .. } => Some(WAIT_FOR_GRAFT),
         StoreError::Index { .. } => Some(REBUILD),
@@ -268,6 +274,7 @@ fn database(error: &DatabaseError) -> Option<String> {
             "open it once with 'sqlite3' where the folder is writable, or copy it there with the files beside it"
         }
         DatabaseError::Io { source, .. } => return io_help(source),
+        DatabaseError::Disk { .. } => DISK,
         DatabaseError::Sqlite { .. } | DatabaseError::Interrupted(_) => return None,
     };
     Some(help.to_owned())
@@ -277,6 +284,9 @@ fn materialize(error: &MaterializeError) -> Option<String> {
     match error {
         MaterializeError::ChangedMeanwhile { .. } => Some("look at 'graft status' and try again".to_owned()),
         MaterializeError::Open { .. } => Some("close the database there and try again".to_owned()),
+        MaterializeError::Mounted { .. } => {
+            Some("mount the folder that holds it instead of the file, as containers allow".to_owned())
+        }
         MaterializeError::Source { .. } => Some(FSCK.to_owned()),
         MaterializeError::Io { source, .. } => io_help(source),
         _ => None,
@@ -288,6 +298,17 @@ fn add(error: &AddError) -> String {
         AddError::NothingSpecified => "maybe you wanted 'graft add .'?".to_owned(),
         AddError::NoMatch(path) => near_file(path),
         AddError::Ignored(path) => format!("'graft add -f {path}' adds it all the same"),
+    }
+}
+
+fn beside(error: &BesideError) -> String {
+    match error {
+        BesideError::Unfinished { sidecar, .. } => format!(
+            "close the program that uses it, so that its work comes into the file; or give up what is in '{sidecar}' with --force"
+        ),
+        BesideError::OtherName { other, .. } => {
+            format!("close the program that uses '{other}', and let it open the tracked name")
+        }
     }
 }
 
@@ -387,15 +408,36 @@ fn is_permission(error: &io::Error) -> bool {
 }
 
 fn io_help(error: &io::Error) -> Option<String> {
-    let help = match error.kind() {
-        _ if is_permission(error) => "check who owns it and its folder ('ls -l')",
+    system_help(error).map(str::to_owned)
+}
+
+/// Returns what helps against a failure of the system somewhere below an error.
+pub(super) fn below_help(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(help) = error.downcast_ref().and_then(system_help) {
+            return Some(help);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Returns what helps against a failure of the system.
+pub(super) fn system_help(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::PermissionDenied => "check who owns it and its folder ('ls -l')",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room on the disk and try again; nothing was changed"
         }
+        io::ErrorKind::ReadOnlyFilesystem => "nothing can be written there: the file system is mounted read-only",
+        io::ErrorKind::FileTooLarge => {
+            "files may not grow that large here: see 'ulimit -f' and what the file system allows"
+        }
+        io::ErrorKind::ResourceBusy => "it is mounted there by itself; mount the folder that holds it instead",
         io::ErrorKind::NotFound => "check the spelling, and that no program removed it meanwhile",
         _ => return None,
-    };
-    Some(help.to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod moving;
 mod remote;
 mod revision;
 
-pub use explain::left_behind_help;
+pub use explain::{DISK, left_behind_help};
 
 use std::error::Error;
 use std::fmt;
@@ -114,7 +114,13 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::silent(exit::BROKEN_PIPE),
-            _ => Self::new("cannot write the results").because(&error),
+            _ => {
+                let failure = Self::new("cannot write the results").because(&error);
+                match explain::system_help(&error) {
+                    Some(help) => failure.help(help),
+                    None => failure,
+                }
+            }
         }
     }
 }

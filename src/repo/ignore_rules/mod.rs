@@ -3,7 +3,7 @@
 //! Rules stand in `.graftignore` and `.gitignore` of every folder and in `.graft/info/exclude`; the deeper file wins, of
 //! one folder `.graftignore`, in one file the last line. A file in an ignored folder is ignored whatever deeper rules
 //! say. Never entered: `.graft`, `.git`, and folders with a repository of their own. Never listed: the `-wal`, `-shm`
-//! and `-journal` files of a database, which belong to it.
+//! and `-journal` files of a database, encrypted or not, which belong to it.
 
 mod rules;
 mod walk;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::rules::Rules;
@@ -11,6 +11,7 @@ use crate::model::RepoPath;
 use crate::repo::index::Index;
 use crate::repo::pathspec::Pathspecs;
 use crate::repo::types::Warning;
+use crate::sqlite::sidecars::{SUFFIXES, belongs};
 
 /// One search.
 pub struct Walk<'a> {
@@ -107,7 +108,7 @@ impl<'a> Walk<'a> {
         }
         let full = self.top.join(&path);
         let is_named = self.specs.names_text(&path);
-        if is_sidecar(&full, &item.name, siblings) {
+        if self.is_sidecar(&repo_path, &item.name, siblings) {
             return if is_named { Err(UntrackableError::Sidecar(path.into())) } else { Ok(false) };
         }
         if is_named && let Err(source) = File::open(&full) {
@@ -120,6 +121,18 @@ impl<'a> Walk<'a> {
             self.found.files.push(repo_path);
         }
         Ok(true)
+    }
+
+    /// Tells whether a file belongs to one beside it, or to a tracked one that is gone: `app.db-wal` to `app.db`.
+    fn is_sidecar(&self, path: &RepoPath, name: &str, siblings: &[Item]) -> bool {
+        SUFFIXES.iter().any(|suffix| {
+            let (Some(main), Some(main_path)) = (name.strip_suffix(suffix), path.as_str().strip_suffix(suffix)) else {
+                return false;
+            };
+            let is_there = siblings.iter().any(|s| s.name == main && s.kind.is_file());
+            let is_tracked = || RepoPath::new(main_path).is_ok_and(|main| self.index.get(&main).is_some());
+            (is_there || is_tracked()) && belongs(&self.top.join(main_path), suffix)
+        })
     }
 
     fn skip_special(&mut self, path: String, kind: FileType) -> Result<(), UntrackableError> {
@@ -182,23 +195,4 @@ impl<'a> Walk<'a> {
 
 fn lossy(folder: &str, name: &OsStr) -> String {
     Path::new(folder).join(name).to_string_lossy().into_owned()
-}
-
-/// Tells whether a file belongs to a database beside it: `app.db-wal` if `app.db` is one, or empty and about to be one.
-fn is_sidecar(path: &Path, name: &str, siblings: &[Item]) -> bool {
-    ["-wal", "-shm", "-journal"].iter().any(|suffix| {
-        name.strip_suffix(suffix).is_some_and(|main| {
-            siblings.iter().any(|s| s.name == main && s.kind.is_file()) && is_database(&path.with_file_name(main))
-        })
-    })
-}
-
-fn is_database(path: &Path) -> bool {
-    let mut start = Vec::new();
-    match File::open(path).and_then(|file| file.take(16).read_to_end(&mut start)) {
-        Ok(0) => true,
-        Ok(_) => start == b"SQLite format 3\0",
-        // Whatever it is, what stands beside it is no file of its own for sure.
-        Err(_) => true,
-    }
 }

@@ -145,6 +145,9 @@ impl Repository {
             let written = materialize::write_new(file, open, options)?;
             let moved = written.moved_aside.into_iter();
             warnings.extend(moved.map(|(path, moved_to)| Warning::OrphanedSidecar { path, moved_to }));
+            let file_lost = |what| Warning::AttributeLost { path: file.to_owned(), what };
+            warnings.extend(written.lost.into_iter().map(file_lost));
+            warnings.extend(written.was_linked.then(|| Warning::LinkBroken(file.to_owned())));
             set_mode(file, mode)?;
             let print = Fingerprint::stat_only(file).map_err(RepoError::file("read", file))?;
             Ok(Done {
@@ -217,7 +220,10 @@ impl Repository {
         };
         let on_progress = |n| self.monitor().advance(n);
         let look = || seen.map_or((), Seen::look);
+        let path = file.strip_prefix(self.top()).ok().and_then(Path::to_str).filter(|_| print.is_none());
+        let attributes = path.and_then(|path| self.remembered_attributes(path));
         run(&WriteOptions {
+            attributes: attributes.as_ref(),
             busy_timeout: self.settings().busy_timeout,
             on_wait: &on_wait,
             still_expected: &still_expected,

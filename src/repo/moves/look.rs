@@ -94,6 +94,9 @@ impl Repository {
         if (was_saved || is_foreign) && !plan.force {
             return Ok(None);
         }
+        if print.is_some() && content != target.map(|t| t.snapshot) {
+            self.refuse_unfinished(path, plan.force)?;
+        }
         if was_saved {
             content = Some(self.save_worktree_file(lock, index, path)?);
         }

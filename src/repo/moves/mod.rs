@@ -10,6 +10,7 @@
 //! first and its snapshot noted in `logs/saved` and in the operation log, so that it can be brought back.
 
 mod files;
+mod held;
 mod journal;
 mod locked;
 mod look;
@@ -101,6 +102,8 @@ impl Repository {
         }
         // What goes makes room for what comes: a folder may stand where a file did.
         steps.sort_by_key(|step| step.target.is_some());
+        self.refuse_held(&steps)?;
+        self.remember_attributes(steps.iter().filter(|step| step.target.is_none()).map(|step| step.path), lock);
         let changes: Vec<Change> = steps.iter().filter(|s| !s.is_there()).map(Step::change).collect();
         let mut journal = Journal {
             phase: Phase::Writing,

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use in_place::{InPlace, Locked, Unsuited, write_in_place};
-pub use replace::{Published, Written, export, export_to, remove, settle, write_new};
+pub use replace::{Published, Written, export, export_to, refuse_open, remove, settle, write_new};
 
 use super::attach::Busy;
 use super::error::DatabaseError;
 use super::holders::LockHolders;
 use crate::model::SourceError;
+use crate::util::attributes::Attributes;
 use crate::util::interrupt::Interrupted;
 
 /// How to write.
@@ -35,6 +36,18 @@ pub struct WriteOptions<'a> {
     pub tmp: &'a Path,
     /// Wait until the new file is on disk before it takes its name.
     pub durable: bool,
+    /// What the file had when there was one; a new one has what the system gives it.
+    pub attributes: Option<&'a Attributes>,
+}
+
+impl MaterializeError {
+    /// Explains why a file cannot take or lose its name.
+    fn name(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::ResourceBusy => Self::Mounted { path: path.into() },
+            _ => Self::Io { path: path.into(), source },
+        }
+    }
 }
 
 impl<'a> WriteOptions<'a> {
@@ -48,6 +61,7 @@ impl<'a> WriteOptions<'a> {
             on_progress: &|_| {},
             tmp,
             durable: true,
+            attributes: None,
         }
     }
 
@@ -75,6 +89,12 @@ pub enum MaterializeError {
         path: PathBuf,
         /// The programs.
         by: String,
+    },
+    /// The file has to be replaced or removed as a whole, but something is mounted on its name.
+    #[error("{} cannot be replaced or removed: it is mounted there by itself", .path.display())]
+    Mounted {
+        /// The file.
+        path: PathBuf,
     },
     /// The pages cannot be written in place; [`write_new`] can.
     #[error("{} cannot be written in place: {reason}", .path.display())]

@@ -5,7 +5,7 @@
 //! So no `-wal` or `-journal` of another state ever lies beside the new file, and a crash leaves the old or the new one.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,17 +16,15 @@ use crate::model::PageSource;
 use crate::sqlite::attach::{Attached, Purpose};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
-use crate::sqlite::holders::{openers, sidecar};
+use crate::sqlite::holders::{Access, open_in, sidecar};
 use crate::sqlite::pin::FileId;
+use crate::sqlite::sidecars::{self, SUFFIXES, holds};
+use crate::util::attributes::{Attributes, Lost, inherit_group};
 use crate::util::fs::{self as durable, TempFile};
 use crate::util::stamp;
 
 /// How long a file may stay open in a program that is about to close it, or to become another one.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// First bytes of a rollback journal and of a WAL (the last bit of the latter is its byte order).
-const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-const WAL_MAGIC: [[u8; 4]; 2] = [[0x37, 0x7f, 0x06, 0x82], [0x37, 0x7f, 0x06, 0x83]];
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +33,10 @@ pub struct Written {
     pub byte_len: u64,
     /// Sidecars that belonged to no database, and where they are now.
     pub moved_aside: Vec<(PathBuf, PathBuf)>,
+    /// The file that was replaced had other names (hard links), which still lead to it.
+    pub was_linked: bool,
+    /// What the file that was replaced, or was there before, had and the new one has not.
+    pub lost: Vec<Lost>,
     /// What the file looked like before anybody else could see it.
     pub published: Published,
 }
@@ -66,10 +68,10 @@ impl Published {
 pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) -> Result<Written, MaterializeError> {
     let io_error = |source| MaterializeError::Io { path: path.into(), source };
     let mut temp = TempFile::create_in(temp_dir(path, opts.tmp)).map_err(io_error)?;
+    // Before there is anything in it that not everybody may read.
+    let lost = dress(&temp, path, opts).map_err(io_error)?;
+    let was_linked = fs::symlink_metadata(path).is_ok_and(|old| old.is_file() && old.nlink() > 1);
     copy(path, source, &mut temp, opts.on_progress)?;
-    if let Ok(old) = fs::metadata(path) {
-        fs::set_permissions(temp.path(), old.permissions()).map_err(io_error)?;
-    }
     if opts.durable {
         // Before the lock is taken, so that it is held only for the rename.
         temp.sync().map_err(io_error)?;
@@ -81,7 +83,7 @@ pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) 
     };
     let moved_aside = match &held {
         Some(_) => Vec::new(),
-        None if (opts.still_expected)() => move_orphans_aside(path).map_err(io_error)?,
+        None if (opts.still_expected)() => move_orphans_aside(path, opts)?,
         None => return Err(MaterializeError::ChangedMeanwhile { path: path.into() }),
     };
     let published = Published::now(&temp).map_err(io_error)?;
@@ -89,12 +91,29 @@ pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) 
     if let Some(held) = held {
         held.close();
     }
-    renamed.map_err(io_error)?;
-    Ok(Written { byte_len: source.byte_len(), moved_aside, published })
+    match renamed {
+        // Two mounts of one file system look like one until a file is to go from one to the other.
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices && opts.tmp != parent(path) => {
+            return write_new(path, source, &WriteOptions { tmp: parent(path), ..*opts });
+        }
+        renamed => renamed.map_err(|e| MaterializeError::name(path, e))?,
+    }
+    Ok(Written { byte_len: source.byte_len(), moved_aside, was_linked, lost, published })
 }
 
-/// Removes the file at `path`; a database with its sidecars, after it was taken over as [`write_new`] does. It is no error
-/// if there is none.
+/// Gives a new file what the one has whose place it takes, or what is known of one that was there before.
+fn dress(temp: &TempFile, path: &Path, opts: &WriteOptions<'_>) -> io::Result<Vec<Lost>> {
+    match Attributes::of(path).as_ref().or(opts.attributes) {
+        Some(attributes) => attributes.give(temp.path()),
+        None => {
+            inherit_group(temp.path(), parent(path));
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Removes the file at `path`; a database with its sidecars, after it was taken over as [`write_new`] does; another file with
+/// those of its sidecars that hold nothing. It is no error if there is none.
 pub fn remove(path: &Path, opts: &WriteOptions<'_>) -> Result<(), MaterializeError> {
     let held = match classify(path) {
         Ok(Detected::Sqlite(_)) => take_over(path, opts)?,
@@ -105,11 +124,21 @@ pub fn remove(path: &Path, opts: &WriteOptions<'_>) -> Result<(), MaterializeErr
     if held.is_none() && !(opts.still_expected)() {
         return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
     }
+    let is_left = |suffix: &&&str| sidecar(path, suffix).is_file() && sidecars::belongs(path, suffix);
+    let left: Vec<&&str> = match held {
+        None if sidecars::unfinished(path).is_none() => SUFFIXES.iter().filter(is_left).collect(),
+        _ => Vec::new(),
+    };
     let removed = durable::remove(path);
     if let Some(held) = held {
         held.close();
     }
-    removed.map_err(|source| MaterializeError::Io { path: path.into(), source })
+    removed.map_err(|e| MaterializeError::name(path, e))?;
+    for suffix in left {
+        let beside = sidecar(path, suffix);
+        durable::remove(&beside).map_err(|source| MaterializeError::Io { path: beside, source })?;
+    }
+    Ok(())
 }
 
 /// Writes `source` byte for byte to `out_path`, durably; what is there is replaced as [`write_new`] does.
@@ -154,55 +183,53 @@ fn hold(db: &Attached, path: &Path, opts: &WriteOptions<'_>) -> Result<(), Mater
     // In exclusive locking mode the lock outlives the transaction.
     db.execute("BEGIN EXCLUSIVE; SELECT 1 FROM g.sqlite_schema LIMIT 1", opts.busy())?;
     // An idle connection in rollback mode holds no lock, and would go on with a file that has no name any more.
-    let patience = Instant::now() + opts.busy_timeout.min(PATIENCE);
-    while let Some((_, by)) = openers(&[path.to_owned()]).pop() {
-        if Instant::now() >= patience {
-            return Err(MaterializeError::Open { path: path.into(), by });
-        }
-        std::thread::sleep(PATIENCE / 20);
-    }
+    refuse_open(&[(path.to_owned(), Access::Any)], opts.busy_timeout)?;
     let expected = (opts.still_expected)();
     db.execute("COMMIT", opts.busy())?;
     if !expected {
         return Err(MaterializeError::ChangedMeanwhile { path: path.into() });
     }
     db.execute("PRAGMA g.journal_mode = DELETE", opts.busy())?;
-    for suffix in ["-wal", "-shm", "-journal"] {
+    for suffix in SUFFIXES {
         let beside = sidecar(path, suffix);
         durable::remove(&beside).map_err(|source| MaterializeError::Io { path: beside, source })?;
     }
     Ok(())
 }
 
-/// Moves a `-wal` and a `-journal` that belong to no database out of SQLite's sight.
-fn move_orphans_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
-    let mut moved = Vec::new();
-    for suffix in ["-wal", "-journal"] {
-        let from = sidecar(path, suffix);
-        if is_sqlite_log(&from)? {
-            let to = (1..)
-                .map(|n| sidecar(&from, &if n == 1 { ".orphan".into() } else { format!(".orphan-{n}") }))
-                .find(|to| fs::symlink_metadata(to).is_err())
-                .expect("some number is free");
-            durable::rename(&from, &to)?;
-            moved.push((from, to));
+/// Fails if programs have files open that are to be replaced or removed: they would go on with files that have no names any more.
+/// Such as are about to close them are given a moment, though not more than `timeout`.
+pub fn refuse_open(files: &[(PathBuf, Access)], timeout: Duration) -> Result<(), MaterializeError> {
+    let patience = Instant::now() + timeout.min(PATIENCE);
+    while let Some((i, by)) = open_in(files).pop() {
+        if Instant::now() >= patience {
+            return Err(MaterializeError::Open { path: files[i].0.clone(), by });
         }
+        std::thread::sleep(PATIENCE / 20);
     }
-    if !moved.is_empty() {
-        durable::remove(&sidecar(path, "-shm"))?;
-    }
-    Ok(moved)
+    Ok(())
 }
 
-/// Tells whether a file is a rollback journal or a WAL, and not just named like one.
-fn is_sqlite_log(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    match fs::File::open(path) {
-        Ok(file) => file.take(8).read_to_end(&mut start)?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(e) => return Err(e),
-    };
-    Ok(start == JOURNAL_MAGIC || WAL_MAGIC.iter().any(|m| start.starts_with(m)))
+/// Moves a `-wal` and a `-journal` that belong to no database out of SQLite's sight, unless a program is using them.
+fn move_orphans_aside(path: &Path, opts: &WriteOptions<'_>) -> Result<Vec<(PathBuf, PathBuf)>, MaterializeError> {
+    let orphans: Vec<PathBuf> =
+        ["-wal", "-journal"].iter().filter(|suffix| holds(path, suffix)).map(|suffix| sidecar(path, suffix)).collect();
+    if orphans.is_empty() {
+        return Ok(Vec::new());
+    }
+    refuse_open(&[(path.to_owned(), Access::Any)], opts.busy_timeout)?;
+    let mut moved = Vec::new();
+    for from in orphans {
+        let to = (1..)
+            .map(|n| sidecar(&from, &if n == 1 { ".orphan".into() } else { format!(".orphan-{n}") }))
+            .find(|to| fs::symlink_metadata(to).is_err())
+            .expect("some number is free");
+        durable::rename(&from, &to).map_err(|source| MaterializeError::Io { path: from.clone(), source })?;
+        moved.push((from, to));
+    }
+    let shm = sidecar(path, "-shm");
+    durable::remove(&shm).map_err(|source| MaterializeError::Io { path: shm, source })?;
+    Ok(moved)
 }
 
 /// Returns `tmp` if a rename from there to `path` is possible, else the folder of `path`.
@@ -210,18 +237,11 @@ fn temp_dir<'a>(path: &'a Path, tmp: &'a Path) -> &'a Path {
     if same_file_system(tmp, parent(path)) { tmp } else { parent(path) }
 }
 
-#[cfg(unix)]
 fn same_file_system(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
     match (fs::metadata(a), fs::metadata(b)) {
         (Ok(a), Ok(b)) => a.dev() == b.dev(),
         _ => false,
     }
-}
-
-#[cfg(not(unix))]
-fn same_file_system(_: &Path, _: &Path) -> bool {
-    false
 }
 
 fn parent(path: &Path) -> &Path {
