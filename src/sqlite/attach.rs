@@ -131,6 +131,10 @@ impl Attached {
             other => other,
         };
         match conn {
+            // SQLite opens a file for reading only where that is all it may do, and stumbles at the first write.
+            Ok(conn) if purpose != Purpose::Read && conn.is_readonly("g").unwrap_or(false) => {
+                Err(DatabaseError::NotPermitted { path: path.into() })
+            }
             Ok(conn) => Ok(Self { conn, path: path.into(), remove_shm, pin, checkpoint: None }),
             Err(failure) => Err(failure.explain(path, &header)),
         }

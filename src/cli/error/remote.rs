@@ -34,6 +34,9 @@ pub fn remote(error: &RemoteError) -> Option<String> {
             "nothing was changed here. A repository that has the history can push it to another place: \
              'graft remote set-url <NAME> <URL>', then 'graft push --all --tags'",
         ),
+        RemoteError::Repository { url } => Some(format!(
+            "push it to a place for both, an empty folder for example: 'graft -C {url} push --all --tags <FOLDER>', then name that folder"
+        )),
         RemoteError::NotARemote { .. } => text("name an empty place, or a path of its own inside the bucket"),
         RemoteError::NewerVersion { .. } => text("use a newer graft; nothing was changed"),
         RemoteError::Busy { .. } => text("try again when fewer others push at the same time"),

@@ -10,7 +10,7 @@ use super::pragma::GraftPragmas;
 use super::status::Status;
 use crate::cli::commands;
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{DISK, Failure};
 use crate::cli::suggest;
 use crate::model::RepoPath;
 use crate::repo::RepoError;
@@ -22,10 +22,12 @@ use crate::repo::recording::SessionRecorder;
 use crate::repo::revisions::RepositoryRevisions;
 use crate::repo::tables;
 use crate::repo::volumes::{StoreVolumes, name_of};
+use crate::sqlite::error::DatabaseError;
 use crate::sqlite::sql::functions::TableFunction;
 use crate::sqlite::sql::revisions::{Serving, serve};
 use crate::sqlite::sql::{RunError, Session, Target, volumes};
 use crate::store::remote::Traffic;
+use crate::util::fs::may_write;
 
 /// Which database, and how.
 pub struct Place {
@@ -222,6 +224,9 @@ impl Place {
                 "a revision stays as it is; 'graft switch -c <branch> {rev}' makes a branch of it whose file can be written"
             ),
             None if self.read_only => "the session was opened with --readonly".to_owned(),
+            None if self.file.as_ref().is_some_and(|file| !may_write(file) || !file.parent().is_some_and(may_write)) => {
+                format!("you may not write '{}' or its folder: 'ls -l' says who may", self.shown)
+            }
             None => {
                 "revisions stay as they are; 'graft switch -c <branch> <revision>' makes a branch whose file can be written"
                     .to_owned()
@@ -292,8 +297,15 @@ impl Place {
     fn cannot_open(&self, error: RunError) -> Failure {
         match error {
             RunError::Sql(e) => match e.cause {
+                Some(cause) if cause.is::<DatabaseError>() => {
+                    let error = cause.downcast::<DatabaseError>().expect("it is one");
+                    Failure::from(RepoError::Database(*error))
+                }
                 Some(cause) => Failure::new(format!("cannot open '{}'", self.shown)).because(cause.as_ref()),
-                None => Failure::new(format!("cannot open '{}': {}", self.shown, e.message)),
+                None => {
+                    let failure = Failure::new(format!("cannot open '{}': {}", self.shown, e.message));
+                    if e.disk { failure.help(DISK) } else { failure }
+                }
             },
             RunError::Output(e) => e.into(),
             RunError::Interrupted => Failure::silent(crate::cli::error::exit::INTERRUPTED),

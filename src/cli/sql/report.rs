@@ -88,6 +88,9 @@ fn help(shell: &Shell<'_>, error: &SqlError) -> Option<String> {
     if error.read_only {
         return Some(shell.place.write_help());
     }
+    if error.disk {
+        return Some(error::DISK.to_owned());
+    }
     if error.busy {
         return Some("wait until the other program has finished, or wait longer with --busy-timeout <MS>".to_owned());
     }

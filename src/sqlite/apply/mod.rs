@@ -116,7 +116,12 @@ fn open(path: &Path, create: bool, verify: bool) -> Result<Connection, ApplyErro
         }
         Ok(conn)
     };
-    Ok(prepare().map_err(|e| DatabaseError::sqlite(path, e))?)
+    let conn = prepare().map_err(|e| DatabaseError::sqlite(path, e))?;
+    // SQLite opens what it may not write for reading, and stumbles at the first change.
+    match conn.is_readonly("main").unwrap_or(false) {
+        true => Err(DatabaseError::NotPermitted { path: path.into() }.into()),
+        false => Ok(conn),
+    }
 }
 
 /// Ends the transaction as it turned out.

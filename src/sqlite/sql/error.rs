@@ -5,7 +5,7 @@ use std::io;
 use rusqlite::ffi;
 
 use crate::model::SourceError;
-use crate::sqlite::error::{code, message};
+use crate::sqlite::error::{DatabaseError, code, message};
 
 /// When a statement failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct SqlError {
     pub read_only: bool,
     /// Another connection stands in the way.
     pub busy: bool,
+    /// The disk is full, or fails.
+    pub disk: bool,
 }
 
 /// Why a text of statements was not run to its end.
@@ -53,6 +55,20 @@ impl From<io::Error> for RunError {
 }
 
 impl RunError {
+    /// Says that a file cannot be opened by what lies beside it.
+    pub(super) fn unopened(error: DatabaseError) -> Self {
+        Self::Sql(Box::new(SqlError {
+            message: error.to_string(),
+            stage: Stage::Prepare,
+            offset: None,
+            cause: Some(Box::new(error)),
+            help: None,
+            read_only: false,
+            busy: false,
+            disk: false,
+        }))
+    }
+
     /// Explains an error of SQLite; `at` is where the statement begins in the text.
     pub(super) fn of(error: rusqlite::Error, stage: Stage, at: usize, cause: Option<SourceError>) -> Self {
         if code(&error) == Some(ffi::SQLITE_INTERRUPT) {
@@ -74,6 +90,7 @@ impl RunError {
             help: gone("leave the session and open the file that is there now"),
             read_only: number == Some(ffi::SQLITE_READONLY) && !is_gone,
             busy: matches!(number, Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)),
+            disk: matches!(number, Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR)),
         }))
     }
 }

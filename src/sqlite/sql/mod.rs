@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, ffi};
 
 pub use catalog::{Database, Names};
 pub use cell::{Cell, Cells, real_text, sql_literal, to_value};
@@ -33,6 +33,8 @@ pub use error::{RunError, SqlError, Stage};
 pub use import::Import;
 
 use super::attach::uri;
+use super::error::{DatabaseError, code};
+use super::holders::sidecar;
 use super::{vfs, vfs_shim};
 
 /// What a session is opened on.
@@ -100,7 +102,17 @@ impl Session {
     /// Opens a session. Locks of other connections are waited for as long as `busy` says.
     pub fn open(target: Target<'_>, busy: Duration) -> Result<Self, RunError> {
         vfs::forget_error();
-        let opened = vfs::register().and_then(|()| vfs_shim::register()).and_then(|()| connect(target, busy));
+        let opened = vfs::register().and_then(|()| vfs_shim::register()).and_then(|()| connect(target, busy, false));
+        let opened = match (opened, target) {
+            (Err(e), Target::File { path, .. }) if is_read_only_folder(&e) => {
+                let wal = sidecar(path, "-wal");
+                if std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
+                    return Err(RunError::unopened(DatabaseError::NeedsRecovery { path: path.into(), sidecar: wal }));
+                }
+                connect(target, busy, true)
+            }
+            (opened, _) => opened,
+        };
         match opened {
             Ok(conn) => Ok(Self { conn, busy: busy.into(), pragmas: None, transactions: None }),
             Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
@@ -182,7 +194,13 @@ pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
-fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
+/// Tells whether a database in WAL mode cannot be opened because nothing can be written beside it.
+fn is_read_only_folder(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN))
+}
+
+/// Opens a connection; on a file that nobody can change meanwhile, if it is `unchanging`: SQLite then needs nothing beside it.
+fn connect(target: Target<'_>, busy: Duration, unchanging: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read_only = match target {
         Target::Memory => false,
@@ -200,6 +218,7 @@ fn connect(target: Target<'_>, busy: Duration) -> rusqlite::Result<Connection> {
         Target::File { path, read_only, create } => {
             // The flags also hold for files attached later, the mode does not.
             let mode = match (read_only, create) {
+                _ if unchanging => "mode=ro&immutable=1",
                 (true, _) => "mode=ro",
                 (false, true) => "mode=rwc",
                 (false, false) => "mode=rw",

@@ -42,6 +42,7 @@ impl Session {
                 help,
                 read_only: false,
                 busy: false,
+                disk: false,
             }))
         })?;
         let lines = serde_json::to_string(&lines).map_err(std::io::Error::from)?;

@@ -44,6 +44,11 @@ pub trait Backend: Send + Sync {
         Ok(true)
     }
 
+    /// Tells whether the place is a repository, or the worktree of one, if that can be told without a request.
+    fn is_repository(&self) -> bool {
+        false
+    }
+
     /// Reads a whole object; `None` if there is none.
     fn read(&self, key: &str) -> Result<Option<Found>>;
 

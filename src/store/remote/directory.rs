@@ -97,6 +97,12 @@ impl Directory {
 }
 
 impl Backend for Directory {
+    fn is_repository(&self) -> bool {
+        [self.top.join(".graft"), self.top.clone()]
+            .iter()
+            .any(|dir| ["HEAD", "format"].iter().all(|name| dir.join(name).is_file()))
+    }
+
     fn is_there(&self) -> Result<bool> {
         Ok(self.top.is_dir())
     }

@@ -83,6 +83,12 @@ pub enum RemoteError {
         /// The key of one of the objects.
         example: String,
     },
+    /// It is a repository.
+    #[error("{url} is a repository, not a remote")]
+    Repository {
+        /// The folder.
+        url: String,
+    },
     /// It was written by a newer Graft.
     #[error("{url} has format version {version}; this graft reads up to version {supported}")]
     NewerVersion {

@@ -115,6 +115,7 @@ impl Remote {
             example.is_none()
         })?;
         match example {
+            Some(_) if self.backend.is_repository() => Err(RemoteError::Repository { url: self.url.clone() }),
             Some(example) => Err(RemoteError::NotARemote { url: self.url.clone(), example }),
             None => Ok(()),
         }

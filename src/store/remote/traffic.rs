@@ -85,6 +85,10 @@ impl Backend for Counted {
         self.inner.is_there()
     }
 
+    fn is_repository(&self) -> bool {
+        self.inner.is_repository()
+    }
+
     fn read(&self, key: &str) -> Result<Option<Found>> {
         self.counter.hold().reads += 1;
         let found = self.inner.read(key)?;
