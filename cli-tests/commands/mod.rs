@@ -9,6 +9,7 @@ mod history;
 mod json;
 mod plumbing;
 mod ref_transactions;
+mod replaced;
 mod restore;
 mod settings;
 mod status;

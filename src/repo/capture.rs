@@ -96,6 +96,11 @@ impl Repository {
                 let volume = self.unmaterialized(path)?;
                 return volume.map(|now| self.capture_volume(now, entry)).transpose();
             };
+            if attempt == 0 && print.size == 0 && entry.is_some_and(|e| e.byte_len > 0) && how.purpose == Purpose::Store
+            {
+                // Somebody may be about to write it anew.
+                continue;
+            }
             match self.capture_file(path, &file, (print, trusted), entry, copies_of, how) {
                 Ok(Some(captured)) => return Ok(Some(captured)),
                 Ok(None) => {}
