@@ -178,6 +178,40 @@ fn a_long_value_or_a_distant_column_that_was_edited_is_not_destroyed() {
 }
 
 #[test]
+fn texts_that_are_written_as_bytes_are_for_one_encoding() {
+    let env = TestEnvironment::init();
+    let base = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')";
+    sql(&env.path("a.db"), base);
+    for (name, more) in [("b.db", "'x' || char(0) || 'y'"), ("c.db", "'plain'")] {
+        sql(&env.path(name), &format!("{base}; INSERT INTO t VALUES (2, {more})"));
+        let script = env.graft(["diff", "--no-index", "--sql", "a.db", name]).expect(1).stdout();
+        std::fs::write(env.path(format!("{name}.sql")), script).expect("a file");
+    }
+    sql(&env.path("wide.db"), &format!("PRAGMA encoding = 'UTF-16le'; {base}"));
+    let said = env.graft(["apply", "b.db.sql", "wide.db"]).expect(1).stderr();
+    assert!(said.contains("encoding = UTF-16le"), "{said}");
+    env.graft(["apply", "c.db.sql", "wide.db"]).ok();
+    assert_eq!(text(&env.path("wide.db"), "SELECT v FROM t WHERE id = 2"), "plain");
+}
+
+#[test]
+fn a_contentless_index_that_went_on_is_not_dropped() {
+    let env = TestEnvironment::init();
+    let base = "CREATE VIRTUAL TABLE f USING fts5(body, content=''); INSERT INTO f (rowid, body) VALUES (1, 'one')";
+    for (name, more) in
+        [("a.db", ""), ("b.db", "DROP TABLE f"), ("c.db", "INSERT INTO f (rowid, body) VALUES (2, 'mine')")]
+    {
+        sql(&env.path(name), &format!("{base}; {more}"));
+    }
+    let script = env.graft(["diff", "--no-index", "--sql", "a.db", "b.db"]).expect(1).stdout();
+    std::fs::write(env.path("s.sql"), script).expect("a file");
+    let said = env.graft(["apply", "s.sql", "c.db"]).expect(1).stderr();
+    assert!(said.contains("conflict in f_data: its rows"), "{said}");
+    env.graft(["apply", "s.sql", "a.db"]).ok();
+    assert_no_row_differs(&env, "a.db", "b.db");
+}
+
+#[test]
 fn on_conflict_clauses_replace_no_row_of_the_target() {
     let env = TestEnvironment::init();
     for clause in ["REPLACE", "IGNORE"] {

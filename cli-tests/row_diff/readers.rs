@@ -100,6 +100,7 @@ fn definitions_with_comments_and_carriage_returns() {
         'CREATE INDEX by_body ON note (body) -- speeds up the report',\n\
         'CREATE VIEW seen AS SELECT body FROM note -- used by the page',\n\
         'CREATE VIEW open AS SELECT body FROM note /* not closed',\n\
+        'CREATE VIEW named AS SELECT body\\n go \\nFROM note',\n\
         'CREATE TABLE kind (name PRIMARY KEY) WITHOUT ROWID -- by name',\n\
         'CREATE TABLE \"win\" (\\r\\n  a DEFAULT \\'one\\r\\ntwo\\', -- first\\r\\n  b\\r\\n)',\n\
         'CREATE TRIGGER tr AFTER INSERT ON note BEGIN\\r\\n  DELETE FROM win; -- all\\r\\nEND',\n\
@@ -118,7 +119,8 @@ fn definitions_with_comments_and_carriage_returns() {
     all_make(&env, "b.db", "e.db", "altered");
     all_make(&env, "e.db", "b.db", "altered, back");
     all_restore(&env, "b.db");
-    // .schema is a script too.
+    // .schema is a script too, but for people: it shows each definition as it is.
+    sql(&env.path("b.db"), "DROP VIEW named");
     std::fs::write(env.path("schema.sql"), env.graft(["sql", "--db", "b.db", ".schema"]).ok()).expect("a file");
     for reader in READERS {
         std::fs::remove_file(env.path("n.db")).ok();

@@ -31,7 +31,7 @@ use rows::{RowStatements, or_abort};
 
 use crate::model::Value;
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TablePair};
+use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TableKind, TablePair};
 use crate::sqlite::error::code;
 use crate::util::interrupt::Interrupted;
 
@@ -100,7 +100,7 @@ pub fn write_script(
     script.left_out.extend(others.iter().map(|s| format!("the setting {}", s.name)));
 
     let mut expected = Expectations::new(diff.connections().0, &literals);
-    expect_tables(&plans, &mut expected).and_then(|()| objects.expect(&select, &mut expected)).map_err(unread)?;
+    expect_tables(diff, &plans, &mut expected).and_then(|()| objects.expect(&select, &mut expected)).map_err(unread)?;
     counters::expect(&counters, &mut expected);
     settings.iter().for_each(|s| expected.setting(s.name, &s.old));
     if literals.depend_on_encoding() {
@@ -127,7 +127,7 @@ pub fn write_script(
 }
 
 /// States what is expected of the tables that change.
-fn expect_tables(plans: &[Planned<'_>], expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
+fn expect_tables(diff: &Diff, plans: &[Planned<'_>], expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
     for Planned { pair, plan, .. } in plans {
         let loses = plan.loses(pair);
         match plan {
@@ -146,6 +146,13 @@ fn expect_tables(plans: &[Planned<'_>], expected: &mut Expectations<'_>) -> rusq
         expected.belongings(belongings, &pair.name)?;
         if loses && pair.compared == Compared::Rows {
             expected.rows(&pair.name)?;
+        }
+        // What a virtual table does not show is in its shadow tables.
+        let hides = pair.old.as_ref().is_some_and(|t| t.kind == TableKind::Virtual && !t.indexes_other_content());
+        if loses && pair.compared == Compared::NoContent && hides {
+            let prefix = format!("{}_", pair.name);
+            let shadows = diff.tables().iter().filter(|t| t.compared == Compared::Shadow && t.old.is_some());
+            shadows.filter(|t| t.name.starts_with(&prefix)).try_for_each(|t| expected.rows(&t.name))?;
         }
     }
     Ok(())
