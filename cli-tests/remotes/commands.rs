@@ -30,6 +30,32 @@ fn remotes_have_names() {
 }
 
 #[test]
+fn a_fresh_clone_answers_for_times_before_it() {
+    let place = Place::new();
+    let (env, two) = (&place.env, place.dir("two"));
+    let mut dates = Vec::new();
+    for n in 1..=3 {
+        let change = format!("CREATE TABLE IF NOT EXISTS t (n); INSERT INTO t VALUES ({n})");
+        sql(&place.dir("one").join("shop.db"), &change);
+        place.run("one", &["add", "shop.db"]);
+        place.run("one", &["commit", "-qm", "A row"]);
+        dates.push(place.run("one", &["log", "-1", "--format=%cI"]).trim().to_owned());
+    }
+    place.run("one", &["push"]);
+    place.clone("two");
+    for (n, date) in (1..=3).zip(&dates) {
+        for name in ["main", "HEAD", "", "origin/main"] {
+            let at = format!("{name}@{{{date}}}");
+            let asked = env.graft_in(&two, ["sql", "--db", "shop.db", "--at", &at, "SELECT max(n) FROM t"]);
+            assert_eq!(asked.ok(), format!("{n}\n"), "{at}");
+            assert!(asked.stderr().contains("goes back only to"), "{at}: {}", asked.stderr());
+        }
+    }
+    let before = env.graft_in(&two, ["sql", "--db", "shop.db", "--at", "main@{2001-01-01}", "SELECT max(n) FROM t"]);
+    before.refused(&["did not exist then"]);
+}
+
+#[test]
 fn a_round_of_push_clone_pull() {
     let place = Place::new();
     place.clone("two");

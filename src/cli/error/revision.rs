@@ -37,6 +37,7 @@ pub(super) fn help(error: &RevError) -> Option<String> {
         RevError::NoUpstream(branch) | RevError::UpstreamGone { branch, .. } => {
             format!("'graft branch --set-upstream-to=<upstream> {branch}' sets it")
         }
+        RevError::NotThen { .. } => "'graft log --date=iso' says when each commit was made".to_owned(),
         RevError::Date(_) => "as in '@{yesterday}', '@{2 hours ago}', '@{2026-11-21 14:30}'".to_owned(),
         RevError::NoParent { text, .. } | RevError::NoAncestor { text, .. } => {
             format!("'graft log --oneline {text}' lists its history")

@@ -238,7 +238,7 @@ pub enum RevWarning {
         /// The ref that was taken.
         taken: RefName,
     },
-    /// The reflog begins later than the moment asked for; its oldest value was taken.
+    /// The reflog begins later than the moment asked for; the commits told by their own dates.
     LogTooYoung {
         /// The ref.
         name: String,
@@ -254,7 +254,8 @@ impl fmt::Display for RevWarning {
             Self::LogTooYoung { name, since } => {
                 let since = jiff::Timestamp::from_second(*since).unwrap_or_default();
                 let zone = jiff::tz::TimeZone::system();
-                write!(f, "the reflog of '{name}' goes back only to {}", since.to_zoned(zone).strftime("%F %T %z"))
+                let since = since.to_zoned(zone).strftime("%F %T %z");
+                write!(f, "the reflog of '{name}' goes back only to {since}; before that, the dates of commits tell")
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::names::full_names;
 use super::parse::{self, At, Base, Expr, Name};
 use super::{Resolver, RevError, RevWarning};
-use crate::model::{ObjectId, RefName};
+use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::date;
 use crate::repo::reflog::{AtTime, nth_value, value_at};
 
@@ -28,12 +28,27 @@ impl Resolver<'_> {
         match value_at(self.refs.log(&log)?, second)? {
             AtTime::Value(Some(id)) => Ok(id),
             AtTime::TooEarly { oldest: Some(id), since } => {
+                let found = self.committed_by(id, second)?.ok_or_else(|| RevError::NotThen { name: shown() })?;
                 self.warn(RevWarning::LogTooYoung { name: shown(), since });
-                Ok(id)
+                Ok(found)
             }
             AtTime::Value(None) | AtTime::TooEarly { oldest: None, .. } => Err(RevError::NotThen { name: shown() }),
             AtTime::Empty => Err(RevError::ReflogTooShort { name: shown(), found: 0 }),
         }
+    }
+
+    /// Returns the newest commit that is no younger than a moment, from parent to first parent. A clone knows of the time
+    /// before it only what commits say.
+    fn committed_by(&self, id: ObjectId, second: i64) -> Result<Option<ObjectId>, RevError> {
+        let mut next = self.objects.peel(&id, ObjectKind::Commit).ok();
+        while let Some(id) = next {
+            let commit = self.objects.commit(&id)?;
+            if commit.committer.time <= second {
+                return Ok(Some(id));
+            }
+            next = commit.parents.first().copied();
+        }
+        Ok(None)
     }
 
     /// Returns the ref whose reflog a name means: HEAD's own for `HEAD`, that of its branch for an empty name.
