@@ -274,6 +274,48 @@ fn a_dump_makes_the_same_database_again() {
     assert!(text(&env.path("shop.db"), "SELECT group_concat(name) FROM product").contains("cake"));
 }
 
+/// Makes a database whose tables are sorted by a collation that no other program has.
+fn with_foreign_collation(env: &TestEnvironment, name: &str) {
+    let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
+                  c.create_collation('klingon', lambda a, b: (b > a) - (b < a))\nc.executescript(sys.argv[2])";
+    let tables = "CREATE TABLE plain (a); INSERT INTO plain VALUES ('p');
+         CREATE TABLE indexed (id INTEGER PRIMARY KEY, a TEXT COLLATE klingon, n INT); CREATE INDEX i ON indexed (a);
+         INSERT INTO indexed VALUES (1, 'x', 5), (2, 'y', 6);
+         CREATE TABLE sorted (a TEXT COLLATE klingon PRIMARY KEY, n INT) WITHOUT ROWID; INSERT INTO sorted VALUES ('s', 1), ('t', 2);
+         CREATE TABLE last (a); INSERT INTO last VALUES ('l')";
+    let mut python = env.program("python3", env.repo());
+    python.args(["-c", script, name, tables]);
+    env.run(python).ok();
+}
+
+#[test]
+fn tables_that_need_a_collation_of_the_application_are_dumped() {
+    let env = shop();
+    with_foreign_collation(&env, "far.db");
+    env.graft(["add", "far.db"]).ok();
+    env.graft(["commit", "-qm", "Far"]).ok();
+    for place in [&["--db", "far.db"][..], &["--db", "far.db", "--at", "HEAD"]] {
+        let dump = env.graft([&["sql"], place, &[".dump"]].concat());
+        let text = dump.expect(0).stdout();
+        for row in ["plain VALUES('p')", "indexed VALUES(2,'y',6)", "sorted VALUES('s',1)", "last VALUES('l')"] {
+            assert!(text.contains(&format!("INSERT INTO {row};\n")), "{place:?} {row}: {text}");
+        }
+        assert!(text.ends_with("COMMIT;\n") && text.contains("CREATE INDEX i ON indexed (a);\n"), "{text}");
+        let said = dump.stderr();
+        assert!(said.contains("sorted") && said.contains("indexed") && said.contains("klingon"), "{said}");
+        // What would have to sort is refused as before, and says which table and why.
+        let both = env.graft([&["sql"], place, &[".dump", "SELECT a FROM indexed ORDER BY a"]].concat());
+        let said = both.expect(1).stderr();
+        assert!(said.contains("no such collation sequence: klingon") && said.contains("indexed (klingon)"), "{said}");
+        let said = env.graft([&["sql"], place, &["SELECT * FROM sorted"]].concat()).expect(1).stderr();
+        assert!(said.contains("a collation is missing") && said.contains("sorted (klingon)"), "{said}");
+        let rows = env.graft([&["sql"], place, &["SELECT count(*) FROM indexed NOT INDEXED"]].concat());
+        assert_eq!(rows.ok(), "2\n");
+    }
+    let rows = env.graft(["sql", "--db", "far.db", "SELECT row ->> 'a' FROM graft_at('HEAD', 'sorted') ORDER BY 1"]);
+    assert_eq!(rows.ok(), "s\nt\n");
+}
+
 #[test]
 fn dot_commands_answer_as_in_sqlite() {
     let env = shop();

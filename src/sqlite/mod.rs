@@ -24,6 +24,8 @@ mod tests;
 #[allow(unsafe_code)]
 pub mod vfs;
 #[allow(unsafe_code)]
+mod vfs_collations;
+#[allow(unsafe_code)]
 mod vfs_shim;
 #[allow(unsafe_code)]
 mod vfs_volume;

@@ -127,40 +127,6 @@ pub fn open_mounted(mount: &Mount) -> rusqlite::Result<Connection> {
     )
 }
 
-/// Gives every collation that SQLite has not a stand-in, by bytes, so that tables which use one can be read.
-///
-/// Rows of such tables and indexes must not be looked up by those columns: they lie in another order.
-pub(super) fn accept_any_collation(conn: &Connection) -> rusqlite::Result<()> {
-    // SAFETY: the handle is that of the open connection; the callbacks need no state.
-    let code = unsafe { ffi::sqlite3_collation_needed(conn.handle(), ptr::null_mut(), Some(x_collation_needed)) };
-    match code {
-        ffi::SQLITE_OK => Ok(()),
-        code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
-    }
-}
-
-unsafe extern "C" fn x_collation_needed(_: *mut c_void, db: *mut ffi::sqlite3, encoding: c_int, name: *const c_char) {
-    // SAFETY: SQLite passes the connection and the name of the collation. A failure shows when it is used.
-    unsafe {
-        ffi::sqlite3_create_collation_v2(db, name, encoding, ptr::null_mut(), Some(x_compare), None);
-    }
-}
-
-unsafe extern "C" fn x_compare(
-    _: *mut c_void,
-    len_a: c_int,
-    a: *const c_void,
-    len_b: c_int,
-    b: *const c_void,
-) -> c_int {
-    let text = |at: *const c_void, len: c_int| match len {
-        0 => &[][..],
-        // SAFETY: SQLite passes two texts with their lengths; only an empty one may be null.
-        len => unsafe { slice::from_raw_parts(at.cast::<u8>(), len as usize) },
-    };
-    text(a, len_a).cmp(text(b, len_b)) as c_int
-}
-
 fn mounted() -> std::sync::MutexGuard<'static, HashMap<String, Entry>> {
     MOUNTED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -152,12 +152,18 @@ impl Shell<'_> {
 
     fn dump(&mut self, patterns: &[String]) -> Flow {
         let done = match &mut self.redirect {
-            Some(redirect) => {
-                self.session.dump(patterns, &mut redirect.file).and_then(|()| Ok(redirect.file.flush()?))
-            }
+            Some(redirect) => self
+                .session
+                .dump(patterns, &mut redirect.file)
+                .and_then(|found| Ok(redirect.file.flush().map(|()| found)?)),
             None => self.session.dump(patterns, &mut self.ctx.out),
         };
-        self.run_error(done)
+        for (table, collation) in done.as_deref().unwrap_or_default() {
+            self.ctx.say.warning(format_args!(
+                "the table {table} needs the collation {collation}, which only its application has: so does what reads this script"
+            ));
+        }
+        self.run_error(done.map(drop))
     }
 
     fn help(&mut self) -> Flow {

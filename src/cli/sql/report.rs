@@ -10,6 +10,8 @@ use crate::repo::autosync::Unsynced;
 use crate::sqlite::sql::SqlError;
 use crate::sqlite::sql::recording::Failed;
 
+/// What SQLite says of a table whose order it does not know.
+const NO_WAY: &str = "no query solution";
 /// The widest part of a line that is shown.
 const SHOWN: usize = 78;
 
@@ -74,8 +76,15 @@ pub fn failure(shell: &Shell<'_>, failure: &Failure) {
 fn sentence(error: &SqlError) -> String {
     match &error.cause {
         Some(cause) if error.message.starts_with("unable to open database") => cause.to_string(),
+        // SQLite finds no way to read a table whose own order it does not know.
+        _ if error.message == NO_WAY => format!("{NO_WAY}: a collation is missing"),
         _ => error.message.clone(),
     }
+}
+
+/// Tells whether a collation is missing.
+fn is_unsorted(error: &SqlError) -> bool {
+    error.message == NO_WAY || error.message.starts_with("no such collation sequence")
 }
 
 fn help(shell: &Shell<'_>, error: &SqlError) -> Option<String> {
@@ -93,6 +102,16 @@ fn help(shell: &Shell<'_>, error: &SqlError) -> Option<String> {
     }
     if error.busy {
         return Some("wait until the other program has finished, or wait longer with --busy-timeout <MS>".to_owned());
+    }
+    if is_unsorted(error) {
+        let all = shell.session.unknown_collations().unwrap_or_default();
+        let named: Vec<String> = all.iter().map(|(table, collation)| format!("{table} ({collation})")).collect();
+        return (!named.is_empty()).then(|| {
+            format!(
+                "collations that only the application has sort {}: 'FROM <table> NOT INDEXED' reads without an index, '.dump' and graft_at() read any table",
+                named.join(", ")
+            )
+        });
     }
     let missing = |what: &str| error.message.split_once(what).map(|(_, name)| name.trim());
     if let Some(name) = missing("no such table: ") {

@@ -8,7 +8,7 @@ use super::table::{Table, TableKind};
 use super::{DiffError, TablePair};
 use crate::model::Value;
 use crate::sqlite::error::message;
-use crate::sqlite::vfs::accept_any_collation;
+use crate::sqlite::vfs_collations::accept_any_collation;
 
 /// A condition, ready for the rows of one table.
 pub struct Condition {

@@ -9,6 +9,7 @@ use super::DiffError;
 use crate::model::{PageSource, Value};
 use crate::sqlite::error::{code, message};
 use crate::sqlite::vfs::{self, Mount};
+use crate::sqlite::vfs_collations;
 
 /// An open state.
 pub(super) struct Side {
@@ -24,7 +25,7 @@ impl Side {
         let mount = Mount::new(source).map_err(DiffError::Sqlite)?;
         let conn = if empty { Connection::open_in_memory() } else { vfs::open_mounted(&mount) };
         let side = Self { conn: conn.map_err(DiffError::Sqlite)?, empty, mount };
-        vfs::accept_any_collation(&side.conn).map_err(|e| side.error(e))?;
+        vfs_collations::accept_any_collation(&side.conn).map_err(|e| side.error(e))?;
         // Reading the schema finds out whether the file is readable at all.
         side.conn.execute_batch("PRAGMA cache_size = -2000; SELECT 1 FROM sqlite_schema").map_err(|e| side.error(e))?;
         Ok(side)

@@ -8,6 +8,7 @@ use super::split::terminator;
 use super::{RunError, Session, Stage};
 use crate::sqlite::diff::side::quoted;
 use crate::sqlite::vfs;
+use crate::sqlite::vfs_collations::BUILT_IN;
 
 /// An attached database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,14 @@ impl Session {
     ) -> Result<Vec<T>, RunError> {
         let rows = || -> rusqlite::Result<Vec<T>> { self.conn.prepare(sql)?.query_map(params, read)?.collect() };
         rows().map_err(|e| RunError::of(e, Stage::Step, 0, vfs::take_error()))
+    }
+
+    /// Names the tables that are sorted, or have an index that is, by a collation which only the application has.
+    pub fn unknown_collations(&self) -> Result<Vec<(String, String)>, RunError> {
+        let sql = "SELECT DISTINCT t.name, x.coll FROM pragma_table_list AS t, pragma_index_list(t.name, 'main') AS i, \
+                   pragma_index_xinfo(i.name, 'main') AS x WHERE t.schema = 'main' AND x.coll IS NOT NULL \
+                   AND upper(x.coll) NOT IN (?1, ?2, ?3) ORDER BY 1, 2";
+        self.query(sql, BUILT_IN, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Lists the databases in the order in which they were attached; without the temporary one.

@@ -7,6 +7,7 @@ use crate::sqlite::diff::side::{quoted, value};
 use crate::sqlite::script::definition::{CLOSE_SCHEMA, creation};
 use crate::sqlite::script::literal::Literals;
 use crate::sqlite::vfs;
+use crate::sqlite::vfs_collations::StandIns;
 
 /// One object of the schema.
 struct Item {
@@ -20,7 +21,12 @@ impl Session {
     /// Writes the tables that match one of the LIKE patterns (all of them without any) with their rows, indexes, triggers and views.
     ///
     /// The script is read in one transaction, so it shows one state. Texts with a NUL and numbers come back exactly.
-    pub fn dump(&self, patterns: &[String], out: &mut dyn Write) -> Result<(), RunError> {
+    ///
+    /// Tables that need a collation which only the application has are read as well; returned are all such tables and
+    /// what they need.
+    pub fn dump(&self, patterns: &[String], out: &mut dyn Write) -> Result<Vec<(String, String)>, RunError> {
+        let foreign = self.unknown_collations()?;
+        let _stand_ins = StandIns::give(&self.conn).map_err(|e| RunError::of(e, Stage::Step, 0, None))?;
         let own = !self.in_transaction();
         if own {
             self.execute("BEGIN")?;
@@ -29,7 +35,7 @@ impl Session {
         if own {
             self.execute("ROLLBACK")?;
         }
-        done
+        done.map(|()| foreign)
     }
 
     fn dump_now(&self, patterns: &[String], out: &mut dyn Write) -> Result<(), RunError> {
@@ -120,7 +126,7 @@ impl Session {
             _ => format!("{shown}({})", list.join(",")),
         };
         let failed = |e| RunError::of(e, Stage::Step, 0, vfs::take_error());
-        let sql = format!("SELECT {} FROM main.{}", list.join(","), quoted(table));
+        let sql = format!("SELECT {} FROM main.{} NOT INDEXED", list.join(","), quoted(table));
         let mut statement = self.conn.prepare(&sql).map_err(failed)?;
         let mut rows = statement.raw_query();
         let mut line = String::new();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{PAGE_SIZE, PageBuf, PageIdx, PageSource, SourceError};
-use crate::sqlite::vfs::{Mount, accept_any_collation, open_mounted};
+use crate::sqlite::vfs::{Mount, open_mounted};
+use crate::sqlite::vfs_collations::accept_any_collation;
 
 /// One SQLite page.
 #[derive(Clone, Debug, PartialEq, Eq)]
