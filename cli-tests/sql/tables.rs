@@ -155,6 +155,68 @@ fn a_row_has_a_history() {
 }
 
 #[test]
+fn a_join_over_times_without_the_table_has_no_rows_for_them() {
+    let env = TestEnvironment::init();
+    let db = env.path("app.db");
+    let step = |name: &str, script: &str| {
+        sql(&db, script);
+        env.graft(["add", "app.db"]).ok();
+        env.graft(["commit", "-qm", name]).ok();
+    };
+    std::fs::write(env.path("note.txt"), "before").expect("a file");
+    env.graft(["add", "note.txt"]).ok();
+    env.graft(["commit", "-qm", "before"]).ok();
+    step("made", "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, 'x')");
+    step("changed", "UPDATE t SET a = 'y'");
+    step("dropped", "CREATE TABLE other (b); DROP TABLE t");
+    assert_eq!(
+        rows(&env, "SELECT l.subject, a.row ->> 'a' FROM graft_log AS l, graft_at(l.id, 't') AS a"),
+        ["changed|y", "made|x"]
+    );
+    assert_eq!(
+        rows(
+            &env,
+            "SELECT l.subject, d.op FROM graft_log AS l JOIN graft_commit_parents AS p USING (id)
+             JOIN graft_diff(p.parent, l.id, 't') AS d"
+        ),
+        ["dropped|delete", "dropped|delete", "changed|update", "made|insert", "made|insert"]
+    );
+    assert_eq!(rows(&env, "SELECT count(*) FROM graft_diff('HEAD~3', 'HEAD~3', 't')"), ["0"]);
+    fails(&env, "SELECT l.id FROM graft_log AS l, graft_at(l.id, 'tt') AS a", "there is no table 'tt'");
+    fails(&env, "SELECT * FROM graft_at('HEAD', 't', 'app.bd')", "app.bd");
+}
+
+#[test]
+fn a_key_whose_type_changed_is_that_of_the_state_of_the_row() {
+    let env = TestEnvironment::init();
+    let db = env.path("app.db");
+    sql(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, 'x'), (2, 'y')");
+    env.graft(["add", "app.db"]).ok();
+    env.graft(["commit", "-qm", "numbers"]).ok();
+    sql(
+        &db,
+        "CREATE TABLE s (code TEXT, part INT, a, PRIMARY KEY (part, code)) WITHOUT ROWID;
+         INSERT INTO s SELECT 'n' || id, 7, a FROM t; DROP TABLE t; ALTER TABLE s RENAME TO t",
+    );
+    env.graft(["commit", "-qam", "texts"]).ok();
+    let keys = "SELECT DISTINCT op, key FROM graft_diff('HEAD~1', 'HEAD', 't') ORDER BY 1, 2";
+    assert_eq!(
+        rows(&env, keys),
+        [
+            "delete|{\"id\":1}",
+            "delete|{\"id\":2}",
+            "insert|{\"code\":\"n1\",\"part\":7}",
+            "insert|{\"code\":\"n2\",\"part\":7}"
+        ]
+    );
+    assert_eq!(
+        rows(&env, "SELECT subject, op, key FROM graft_history('t', 2)"),
+        ["texts|delete|{\"id\":2}", "numbers|insert|{\"id\":2}"]
+    );
+    assert_eq!(rows(&env, "SELECT key FROM graft_at('HEAD', 't')").len(), 2);
+}
+
+#[test]
 fn a_merge_does_not_claim_what_it_took_over() {
     let env = shop();
     let db = env.path("shop.db");

@@ -83,6 +83,43 @@ fn scripts_give_what_they_give_on_a_file() {
 }
 
 #[test]
+fn the_diagnostics_work_on_volumes() {
+    let env = volume();
+    let run = |text: &str| env.graft(["sql", "--volume", "v", text]);
+    run("CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (1, 'x')").ok();
+    run("INSERT INTO t VALUES (2, 'y')").ok();
+    let ask = |pragma: &str| -> serde_json::Value {
+        let (name, argument) = pragma.split_once(' ').unwrap_or((pragma, ""));
+        serde_json::from_str(&run(&format!("PRAGMA {name}_json {argument}")).ok()).expect("JSON")
+    };
+    let log = ask("graft_debug_log_lsn");
+    assert_eq!(log.as_array().map(Vec::len), Some(lsns(&env)));
+    assert_eq!(ask("graft_debug_volume_diff = '2,3'")["tables"][0]["inserted"], 1);
+    assert_eq!(ask("graft_debug_volume_table_log = 't'").as_array().map(Vec::len), Some(2));
+    let info = ask("graft_debug_volume_info");
+    assert_eq!((&info["file"], &info["storage_commits"]), (&serde_json::Value::Null, &3.into()));
+    let status = ask("graft_debug_volume_status");
+    assert!(status["newest"].as_str().is_some_and(|at| at.ends_with(":3")), "{status}");
+    assert_eq!((&status["staged"], &status["committed"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(ask("graft_info")["lsn"], 3);
+    assert_eq!(ask("graft_snapshot")["volume"], info["volume"]);
+    for pragma in [
+        "graft_debug_dump_header",
+        "graft_debug_page = 1",
+        "graft_debug_show_lsn = 2",
+        "graft_debug_diff_lsn = '1 3'",
+        "graft_debug_volume_audit",
+        "graft_debug_volume_list",
+        "graft_debug_volume_snapshot",
+    ] {
+        run(&format!("PRAGMA {pragma}")).ok();
+        ask(pragma);
+    }
+    run("PRAGMA graft_export = 'copy.db'").ok();
+    assert_eq!(env.graft(["sql", "--db", "copy.db", "SELECT count(*) FROM t"]).ok(), "2\n");
+}
+
+#[test]
 fn each_transaction_is_one_storage_commit() {
     let env = volume();
     let run = |script: &str| drop(env.graft(["sql", "--volume", "v", script]).ok());

@@ -9,7 +9,7 @@ use super::Repository;
 use super::error::{RepoError, Result};
 use super::monitor::Work;
 use super::objects::ObjectReader;
-use crate::model::{ObjectId, PageSource};
+use crate::model::{ObjectId, PageSource, Snapshot};
 use crate::sqlite::materialize::{self, WriteOptions};
 use crate::store::OpenSnapshot;
 
@@ -41,18 +41,24 @@ impl Repository {
 
     /// Writes a snapshot, byte for byte, as a new file; with `force` over what is there.
     pub fn export(&self, snapshot: &ObjectId, to: &Path, force: bool) -> Result<ExportOutcome> {
+        self.export_state(self.snapshot(snapshot)?, to, force)
+    }
+
+    /// As [`Repository::export`], of a state that need not be an object, as that of a volume.
+    pub fn export_state(&self, state: Snapshot, to: &Path, force: bool) -> Result<ExportOutcome> {
+        let open = || -> Result<OpenSnapshot> { Ok(self.store().open_snapshot(state)?) };
         if to.is_dir() {
             return Err(ExportError::IsFolder(to.to_owned()).into());
         }
         if fs::metadata(to).is_ok_and(|m| !m.is_file()) {
             // A device or a pipe is written into; there is nothing to replace.
             let mut out = OpenOptions::new().write(true).open(to).map_err(RepoError::file("open", to))?;
-            return self.export_to(snapshot, to, &mut out);
+            return self.export_open(&open()?, to, &mut out);
         }
         if !force && to.symlink_metadata().is_ok() {
             return Err(ExportError::Exists(to.to_owned()).into());
         }
-        let open = self.open_snapshot(snapshot)?;
+        let open = open()?;
         self.store().release();
         let _work = Work::start(self.monitor(), &format!("Exporting {}", to.display()), Some(open.byte_len()));
         let tmp = self.tmp();
@@ -62,15 +68,18 @@ impl Repository {
             on_progress: &on_progress,
             ..WriteOptions::new(&tmp)
         };
-        let written = materialize::export(open.as_ref(), to, &options)?;
+        let written = materialize::export(&open, to, &options)?;
         Ok(ExportOutcome { byte_len: written.byte_len, page_count: open.page_count() })
     }
 
     /// Writes a snapshot, byte for byte, to a stream; `name` is what errors call it.
     pub fn export_to(&self, snapshot: &ObjectId, name: &Path, out: &mut dyn Write) -> Result<ExportOutcome> {
-        let open = self.open_snapshot(snapshot)?;
+        self.export_open(self.open_snapshot(snapshot)?.as_ref(), name, out)
+    }
+
+    fn export_open(&self, open: &OpenSnapshot, name: &Path, out: &mut dyn Write) -> Result<ExportOutcome> {
         self.store().release();
-        let byte_len = materialize::export_to(open.as_ref(), name, out)?;
+        let byte_len = materialize::export_to(open, name, out)?;
         Ok(ExportOutcome { byte_len, page_count: open.page_count() })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{CallError, Function, Send, Shared, boxed, of_date, of_number, of_text, stream, text};
 use crate::model::value_json::Named;
-use crate::model::{ObjectId, RepoPath, SourceError, Value};
+use crate::model::{ObjectId, RepoPath, RowIdentity, SourceError, Value};
 use crate::repo::diff::{Opened, Rows as OpenRows, Side};
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::Pathspecs;
@@ -88,25 +88,90 @@ fn open_revs(shared: &Shared, from: &Value, to: &Value, file: &Value) -> Result<
     let rev = |value: &Value| text(value).ok_or_else(|| CallError::Argument("a revision is a text".to_owned()));
     let (from, to, path) = (rev(from)?, rev(to)?, shared.file(file)?);
     let (old, new) = (shared.state(&path, &from).map_err(boxed)?, shared.state(&path, &to).map_err(boxed)?);
-    if old.is_none() && new.is_none() {
+    if old.is_none() && new.is_none() && !is_known(shared, &path, None, &[&from, &to])? {
         return Err(CallError::NoPath { path, from, to }.into());
     }
     open(shared, &path, old, new)
 }
 
+/// Tells whether a commit before the revisions, or before HEAD, has a file, or a table in it. What a join asks of a time
+/// before or after has no rows then; what never was is a mistake.
+fn is_known(shared: &Shared, path: &RepoPath, table: Option<&str>, revs: &[&str]) -> Result<bool, SourceError> {
+    let wanted = (path.clone(), table.map(str::to_ascii_lowercase));
+    let known = || shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known().contains(&wanted) {
+        return Ok(true);
+    }
+    let resolver = shared.repo.resolver(&shared.cwd);
+    let mut tips: Vec<ObjectId> = shared.repo.head_commit().map_err(boxed)?.into_iter().collect();
+    tips.extend(revs.iter().filter_map(|rev| resolver.commit(rev).ok()));
+    let options = WalkOptions { tips, paths: Pathspecs::of_paths([path]), ..WalkOptions::default() };
+    for entry in shared.repo.walk(options).map_err(boxed)? {
+        let entry = entry.map_err(boxed)?;
+        let tree = shared.repo.tree(&entry.commit.tree).map_err(boxed)?;
+        let Some(state) = tree.get(path).map(|e| e.snapshot) else { continue };
+        let found = match table {
+            None => true,
+            Some(table) => match open(shared, path, None, Some(state))? {
+                Some(rows) => rows.diff.tables().iter().any(|pair| pair.is_called(table)),
+                None => false,
+            },
+        };
+        if found {
+            known().insert(wanted);
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Returns the tables whose rows are compared; only the one that is wanted, if one is.
-fn tables<'r>(rows: &'r OpenRows, wanted: Option<&str>) -> Result<Vec<&'r TablePair>, SourceError> {
-    let is_wanted = |pair: &&TablePair| wanted.is_none_or(|w| pair.name.eq_ignore_ascii_case(w));
-    let found: Vec<&TablePair> = rows.diff.tables().iter().filter(is_wanted).collect();
-    match wanted {
-        Some(name) if found.is_empty() => Err(CallError::NoTable(name.to_owned()).into()),
-        _ => Ok(found.into_iter().filter(|pair| pair.compared == Compared::Rows).collect()),
+fn tables<'r>(rows: &'r OpenRows, wanted: Option<&str>) -> Vec<&'r TablePair> {
+    let is_wanted = |pair: &&TablePair| wanted.is_none_or(|w| pair.is_called(w));
+    rows.diff.tables().iter().filter(is_wanted).filter(|pair| pair.compared == Compared::Rows).collect()
+}
+
+/// Fails if a table that is wanted is neither here nor in any commit before.
+fn check_table(
+    shared: &Shared,
+    rows: &OpenRows,
+    (table, file): (&Value, &Value),
+    revs: &[&Value],
+) -> Result<(), SourceError> {
+    let Some(name) = text(table).filter(|name| !rows.diff.tables().iter().any(|t| t.is_called(name))) else {
+        return Ok(());
+    };
+    let revs: Vec<String> = revs.iter().filter_map(|rev| text(rev)).collect();
+    let revs: Vec<&str> = revs.iter().map(String::as_str).collect();
+    match is_known(shared, &shared.file(file)?, Some(&name), &revs)? {
+        true => Ok(()),
+        false => Err(CallError::NoTable(name).into()),
     }
 }
 
 fn json(names: &[String], values: &[Value]) -> Value {
     let named = Named(names.iter().map(String::as_str).zip(values).collect());
     of_text(serde_json::to_string(&named).expect("names and values can be written"))
+}
+
+/// Returns the key of a row as JSON. Where keys of two kinds cannot be compared, it is the one that the row's own state has.
+fn key_of(pair: &TablePair, table: &TableChanges, row: &RowPair<'_>) -> Value {
+    let (names, values) = own_key(pair, table, row);
+    json(&names, &values)
+}
+
+fn own_key(pair: &TablePair, table: &TableChanges, row: &RowPair<'_>) -> (Vec<String>, Vec<Value>) {
+    let (own, values) = if row.new.is_some() { (&pair.new, row.new) } else { (&pair.old, row.old) };
+    match (table.identity, own, values) {
+        (RowIdentity::Bag, Some(own), Some(values)) => own
+            .columns
+            .iter()
+            .zip(values)
+            .filter(|(c, _)| own.key.contains(&c.name))
+            .map(|(c, v)| (c.name.clone(), v.clone()))
+            .unzip(),
+        _ => (table.key.clone(), row.key.to_vec()),
+    }
 }
 
 fn op(row: &RowPair<'_>) -> &'static str {
@@ -120,11 +185,12 @@ fn op(row: &RowPair<'_>) -> &'static str {
 fn diff(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
     let [from, to, table, file] = &arguments[..] else { return Ok(()) };
     let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
+    check_table(shared, &rows, (table, file), &[from, to])?;
     let mut more = ControlFlow::Continue(());
-    for pair in tables(&rows, text(table).as_deref())? {
+    for pair in tables(&rows, text(table).as_deref()) {
         let table = rows.diff.table_changes(pair)?;
         rows.diff.row_pairs(pair, &mut |row| {
-            more = cells(&table, row, send);
+            more = cells(pair, &table, row, send);
             more
         })?;
         if more.is_break() {
@@ -135,8 +201,8 @@ fn diff(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), So
 }
 
 /// Gives one row per cell: those that differ, or all of a row that only one state has.
-fn cells(table: &TableChanges, row: &RowPair<'_>, send: Send<'_>) -> ControlFlow<()> {
-    let (op, key) = (op(row), json(&table.key, row.key));
+fn cells(pair: &TablePair, table: &TableChanges, row: &RowPair<'_>, send: Send<'_>) -> ControlFlow<()> {
+    let (op, key) = (op(row), key_of(pair, table, row));
     let mut cell = |column: &String, old: Value, new: Value| {
         send(vec![of_text(&table.name), of_text(op), key.clone(), of_text(column), old, new])
     };
@@ -165,7 +231,7 @@ fn cells(table: &TableChanges, row: &RowPair<'_>, send: Send<'_>) -> ControlFlow
 fn stat(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
     let [from, to, file] = &arguments[..] else { return Ok(()) };
     let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
-    for pair in tables(&rows, None)? {
+    for pair in tables(&rows, None) {
         let counts = rows.diff.count_rows(pair)?;
         if counts == [0; 3] {
             continue;
@@ -181,27 +247,36 @@ fn stat(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), So
 
 fn at(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
     let [rev, table, file] = &arguments[..] else { return Ok(()) };
-    let rev = text(rev).ok_or_else(|| CallError::Argument("a revision is a text".to_owned()))?;
+    let asked = text(rev).ok_or_else(|| CallError::Argument("a revision is a text".to_owned()))?;
     let path = shared.file(file)?;
-    let state = shared.repo.snapshot_at(&shared.cwd, &path, &rev).map_err(boxed)?;
+    let state = match shared.repo.snapshot_at(&shared.cwd, &path, &asked).map_err(boxed) {
+        Err(_)
+            if shared.state(&path, &asked).is_ok_and(|state| state.is_none())
+                && is_known(shared, &path, None, &[&asked])? =>
+        {
+            return Ok(());
+        }
+        state => state?,
+    };
     let Some(rows) = open(shared, &path, None, Some(state))? else { return Ok(()) };
-    for pair in tables(&rows, text(table).as_deref())? {
+    check_table(shared, &rows, (table, file), &[rev])?;
+    for pair in tables(&rows, text(table).as_deref()) {
         let table = rows.diff.table_changes(pair)?;
         let columns = table.new_columns.clone().unwrap_or_default();
         rows.diff.row_pairs(pair, &mut |row| {
-            send(vec![json(&table.key, row.key), json(&columns, row.new.unwrap_or_default())])
+            send(vec![key_of(pair, &table, row), json(&columns, row.new.unwrap_or_default())])
         })?;
     }
     Ok(())
 }
 
 /// Tells whether a row is the one that is asked for: by its key as an object, or by the one value of it.
-fn is_key(wanted: &Value, table: &TableChanges, row: &RowPair<'_>) -> bool {
-    match (wanted, row.key) {
+fn is_key(wanted: &Value, (names, values): &(Vec<String>, Vec<Value>)) -> bool {
+    match (wanted, &values[..]) {
         (Value::Null, _) => true,
         (wanted, [one]) if wanted.is_same(one) => true,
         (Value::Integer(_) | Value::Real(_), _) => false,
-        (wanted, _) => json(&table.key, row.key) == *wanted,
+        (wanted, _) => json(names, values) == *wanted,
     }
 }
 
@@ -226,8 +301,8 @@ fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(),
         let mut made_here: Option<HashSet<Vec<u8>>> = None;
         for other in others {
             let mut differing = HashSet::new();
-            changed(shared, &path, &wanted, (*other, new), &mut |table, row| {
-                differing.insert(bytes(json(&table.key, row.key)));
+            changed(shared, &path, &wanted, (*other, new), &mut |pair, table, row| {
+                differing.insert(bytes(key_of(pair, table, row)));
                 ControlFlow::Continue(())
             })?;
             made_here = Some(match made_here {
@@ -261,10 +336,11 @@ fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(),
             }
             continue;
         }
-        known |= changed(shared, &path, &wanted, (first, new), &mut |table, row| {
-            let row_key = json(&table.key, row.key);
+        known |= changed(shared, &path, &wanted, (first, new), &mut |pair, table, row| {
+            let named = own_key(pair, table, row);
+            let row_key = json(&named.0, &named.1);
             let here = made_here.as_ref().is_none_or(|set| set.contains(&bytes(row_key.clone())));
-            if !here || !is_key(key, table, row) {
+            if !here || !is_key(key, &named) {
                 return ControlFlow::Continue(());
             }
             let columns = if row.new.is_some() { &table.new_columns } else { &table.old_columns };
@@ -333,13 +409,13 @@ fn changed(
     path: &RepoPath,
     wanted: &str,
     (old, new): (Option<ObjectId>, Option<ObjectId>),
-    sink: &mut dyn FnMut(&TableChanges, &RowPair<'_>) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(&TablePair, &TableChanges, &RowPair<'_>) -> ControlFlow<()>,
 ) -> Result<bool, SourceError> {
     if old == new {
         return Ok(false);
     }
     let Some(rows) = open(shared, path, old, new)? else { return Ok(false) };
-    let Some(pair) = rows.diff.tables().iter().find(|t| t.name.eq_ignore_ascii_case(wanted)) else { return Ok(false) };
+    let Some(pair) = rows.diff.tables().iter().find(|t| t.is_called(wanted)) else { return Ok(false) };
     if pair.compared != Compared::Rows {
         return Err(
             CallError::Argument(format!("the rows of '{wanted}' are not compared: it keeps none of its own")).into()
@@ -350,6 +426,6 @@ fn changed(
         return Ok(true);
     }
     let table = rows.diff.table_changes(pair)?;
-    rows.diff.row_pairs(pair, &mut |row| sink(&table, row))?;
+    rows.diff.row_pairs(pair, &mut |row| sink(pair, &table, row))?;
     Ok(true)
 }

@@ -8,10 +8,11 @@ mod history;
 mod refs;
 mod storage;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 use super::Repository;
 use super::error::{RepoError, Result};
@@ -28,11 +29,14 @@ pub(super) struct Shared {
     cwd: PathBuf,
     /// The file that the session is on.
     path: Option<RepoPath>,
+    /// Files and tables that some commit has.
+    known: Mutex<HashSet<(RepoPath, Option<String>)>>,
 }
 
 /// Returns the functions for a session on a file, of a user who stands in `cwd`.
 pub fn functions(repo: &Arc<Repository>, cwd: &Path, path: Option<&RepoPath>) -> Vec<Arc<dyn TableFunction>> {
-    let shared = Arc::new(Shared { repo: Arc::clone(repo), cwd: cwd.to_owned(), path: path.cloned() });
+    let shared =
+        Arc::new(Shared { repo: Arc::clone(repo), cwd: cwd.to_owned(), path: path.cloned(), known: Mutex::default() });
     let mut all: Vec<Arc<dyn TableFunction>> = Vec::new();
     history::add(&shared, &mut all);
     refs::add(&shared, &mut all);
@@ -47,11 +51,11 @@ pub enum CallError {
     /// The session is on no file of the repository, and the call names none.
     #[error("name the file: the session is on no tracked database")]
     NoFile,
-    /// A table is in neither state.
-    #[error("there is no table '{0}' in either state")]
+    /// No commit has the table.
+    #[error("there is no table '{0}' in either state, nor in any commit before")]
     NoTable(String),
-    /// A file is in neither state.
-    #[error("'{path}' exists neither in '{from}' nor in '{to}'")]
+    /// A file is in neither state, and in no commit.
+    #[error("'{path}' exists neither in '{from}' nor in '{to}', nor in any commit before")]
     NoPath {
         /// The file.
         path: RepoPath,

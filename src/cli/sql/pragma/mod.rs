@@ -104,14 +104,26 @@ impl GraftPragmas {
         self.path.as_ref().ok_or_else(|| Refusal("the session is on no file of the repository".to_owned(), None))
     }
 
-    /// Returns the state that is asked about: that of the revision, else what is staged.
+    /// Returns the name of the file of the session; none in a session on a volume that is no file.
+    fn file_name(&self) -> Answer<Option<&str>> {
+        match &self.volume {
+            Some(_) => Ok(None),
+            None => self.file().map(|path| Some(path.as_str())),
+        }
+    }
+
+    /// Returns the state that is asked about: that of the revision, of the volume, or what is staged.
     fn state(&self) -> Answer<(ObjectId, Snapshot)> {
+        use crate::model::object::Object;
+        if let Some(volume) = &self.volume {
+            let newest = self.repo.store().find_volume(volume)?.snapshot;
+            return Ok((newest.to_raw().id(), newest));
+        }
         let path = self.file()?;
         let id = match &self.rev {
             Some(rev) => self.repo.snapshot_at(&self.cwd, path, rev)?,
             None => match self.repo.index()?.get(path) {
                 Some(entry) => {
-                    use crate::model::object::Object;
                     let newest = self.repo.newest_state(entry)?;
                     return Ok((newest.to_raw().id(), newest));
                 }

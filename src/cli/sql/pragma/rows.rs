@@ -77,7 +77,7 @@ impl GraftPragmas {
                 None => None,
             };
             let diff = self.between(old, all.state(c.commit.log, c.commit.lsn, newest.kind)?)?;
-            if let Some(pair) = diff.tables().iter().find(|p| p.name.eq_ignore_ascii_case(table)) {
+            if let Some(pair) = diff.tables().iter().find(|p| p.is_called(table)) {
                 known = true;
                 let [inserted, deleted, updated] = match pair.compared {
                     Compared::Rows => diff.count_rows(pair)?,

@@ -19,7 +19,7 @@ impl GraftPragmas {
             Head::Detached(_) => None,
         };
         Ok(shown! {
-            "file": self.file()?.as_str(),
+            "file": self.file_name()?,
             "revision": self.rev.as_deref(),
             "branch": branch,
             "commit": self.repo.head_commit()?.map(|id| id.to_string()),
@@ -35,9 +35,9 @@ impl GraftPragmas {
     }
 
     pub(super) fn export(&self, to: &str) -> Answer {
-        let (id, _) = self.state()?;
+        let (_, state) = self.state()?;
         let path = self.cwd.join(to);
-        let done = self.repo.export(&id, &path, false)?;
+        let done = self.repo.export_state(state, &path, false)?;
         Ok(shown! { "file": to, "bytes": done.byte_len, "pages": done.page_count })
     }
 
@@ -137,7 +137,7 @@ impl GraftPragmas {
         let written: u64 = own.iter().map(|c| u64::from(c.commit.pages.len())).sum();
         Ok(shown! {
             "volume": s.volume.to_string(),
-            "file": self.file()?.as_str(),
+            "file": self.file_name()?,
             "kind": volume::kind(s.kind),
             "bytes": s.byte_len,
             "pages": s.page_count,
@@ -151,16 +151,18 @@ impl GraftPragmas {
     /// Where the volume stands: the newest storage commit, the staged one, that of HEAD.
     pub(super) fn volume_status(&self) -> Answer {
         use crate::repo::objects::ObjectReader;
-        let path = self.file()?;
         let place = |s: &Snapshot| s.head().map(|(log, lsn, _)| format!("{log}:{lsn}"));
-        let staged = match self.repo.index()?.get(path) {
-            Some(entry) => Some(self.repo.snapshot(&entry.snapshot)?),
-            None => None,
-        };
-        let committed = match self.repo.head_files()?.into_iter().find(|t| t.path == *path) {
-            Some(file) => Some(self.repo.snapshot(&file.snapshot)?),
-            None => None,
-        };
+        let (mut staged, mut committed) = (None, None);
+        // A volume that is no file is neither staged nor committed.
+        if self.volume.is_none() {
+            let path = self.file()?;
+            if let Some(entry) = self.repo.index()?.get(path) {
+                staged = Some(self.repo.snapshot(&entry.snapshot)?);
+            }
+            if let Some(file) = self.repo.head_files()?.into_iter().find(|t| t.path == *path) {
+                committed = Some(self.repo.snapshot(&file.snapshot)?);
+            }
+        }
         let (_, s) = self.state()?;
         let newest = self.repo.store().volume(s.volume)?;
         Ok(shown! {
