@@ -2,11 +2,36 @@
 
 use std::io::{IsTerminal, Write};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Early;
 use super::error::{self, Failure, exit};
 use super::pager::{self, Pager};
+
+/// Commands of other programs, and what does their work here.
+const ELSEWHERE: [(&str, &str); 12] = [
+    ("archive backup", "'graft export' writes a file as it was at a revision"),
+    (
+        "blame annotate praise",
+        "graft sql \"SELECT * FROM graft_history('<table>', <key>)\" tells which commits changed a row; 'graft log -p <file>' shows all",
+    ),
+    (
+        "cherry-pick",
+        "'graft diff --sql <commit>~ <commit> > change.sql' writes what a commit changed, 'graft apply change.sql <file>' does it again",
+    ),
+    (
+        "revert",
+        "'graft diff --sql -R <commit>~ <commit> > back.sql' writes what takes a commit back, 'graft apply back.sql <file>' does it; 'graft undo' takes back a command",
+    ),
+    ("rollback", "'graft undo' takes back a command, 'graft restore <file>' what was not committed"),
+    ("dump", "'graft sql --db <file> .dump' writes a database as SQL"),
+    ("query select shell sqlite sqlite3", "'graft sql' runs SQL on a file or on a revision of it"),
+    ("prune repack", "'graft gc' removes what nothing needs"),
+    ("ls", "'graft ls-files' lists the tracked files"),
+    ("whatchanged shortlog", "'graft log --stat' lists commits and what they changed"),
+    ("move rename", "'graft mv' renames a tracked file"),
+    ("track", "'graft add' tracks a file"),
+];
 
 /// Prints help to standard output or the complaint to standard error, and returns the exit code.
 pub fn report(error: &clap::Error, early: &Early) -> u8 {
@@ -58,6 +83,12 @@ fn explain(error: &clap::Error) -> Failure {
     }
     let message = message.join(" ").replace("invalid digit found in string", "not a number");
     let failure = Failure::usage(message);
+    if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+        && let Some((_, instead)) = ELSEWHERE.iter().find(|(names, _)| names.split(' ').any(|n| n == name))
+    {
+        return failure.help(*instead);
+    }
     match (tips.is_empty(), usage) {
         (false, _) => failure.help(tips.join("; ")),
         (true, Some(usage)) => failure.help(usage),
@@ -75,6 +106,8 @@ fn meant(tip: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::super::args;
     use super::*;
 
@@ -90,6 +123,11 @@ mod tests {
             complaint("graft statsu"),
             "error: there is no command 'statsu'\nhelp: did you mean 'stash' or 'status'?\n"
         );
+        assert_eq!(
+            complaint("graft archive HEAD"),
+            "error: there is no command 'archive'\nhelp: 'graft export' writes a file as it was at a revision\n"
+        );
+        assert!(complaint("graft blame app.db").contains("graft_history("));
         assert_eq!(meant("some similar subcommands exist: 'a', 'b'"), "did you mean 'a' or 'b'?");
         assert_eq!(
             complaint("graft completions --jsno bash"),
@@ -107,5 +145,20 @@ mod tests {
             complaint("graft -c nonsense completions bash")
                 .starts_with("error: invalid value 'nonsense' for '-c <KEY=VALUE>': a conf")
         );
+    }
+
+    #[test]
+    fn what_is_named_instead_is_there() {
+        let commands = args::Cli::command();
+        let known: Vec<&str> = commands.get_subcommands().flat_map(|c| c.get_name_and_visible_aliases()).collect();
+        for (names, instead) in ELSEWHERE {
+            for name in names.split(' ') {
+                assert!(!known.contains(&name), "'{name}' is a command");
+            }
+            for (_, rest) in instead.match_indices("graft ").map(|(at, word)| instead.split_at(at + word.len())) {
+                let command = rest.split([' ', '\'']).next().unwrap_or_default();
+                assert!(known.contains(&command), "{command}");
+            }
+        }
     }
 }

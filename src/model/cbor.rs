@@ -23,11 +23,23 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// Decodes a value and rejects everything that [`encode`] would not have written.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
-    let value: T = ciborium::from_reader(bytes).map_err(|e| CborError::Malformed(e.to_string()))?;
+    let value: T = ciborium::from_reader(bytes).map_err(|e| CborError::Malformed(words(e)))?;
     if encode(&value) != bytes {
         return Err(CborError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Says what is wrong; the decoder's own text is made for programmers.
+fn words<E: std::fmt::Display>(error: ciborium::de::Error<E>) -> String {
+    use ciborium::de::Error;
+    match error {
+        Error::Io(e) => e.to_string(),
+        Error::Syntax(at) => format!("byte {at} makes no sense"),
+        Error::Semantic(Some(at), what) => format!("{what} at byte {at}"),
+        Error::Semantic(None, what) => what,
+        Error::RecursionLimitExceeded => "nested too deeply".to_owned(),
+    }
 }
 
 #[cfg(test)]

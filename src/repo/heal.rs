@@ -1,6 +1,6 @@
 //! Mends damage of the store when the lost content is added again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 
@@ -60,11 +60,14 @@ impl Repository {
         lost: &[IndexEntry],
         known: Vec<KnownDamage>,
     ) -> Result<()> {
+        // A state may be known as lost and as damaged.
+        let mut done: BTreeMap<RepoPath, BTreeSet<ObjectId>> = BTreeMap::new();
         for old in lost {
             let Some(now) = staged.iter_mut().find(|s| s.change.path == old.path) else { continue };
             let Some(entry) = now.entry.as_mut() else { continue };
             let fresh = self.open_snapshot(&entry.snapshot)?;
             let Some(healed) = self.mend(lock, old, &fresh)? else { continue };
+            done.entry(old.path.clone()).or_default().insert(old.snapshot);
             let same = crate::store::differing_pages(&healed, &fresh)?.is_empty() && old.byte_len == entry.byte_len;
             if same && old.kind == entry.kind && !self.needs_healing(old)? {
                 (entry.snapshot, entry.volume) = (old.snapshot, old.volume);
@@ -79,13 +82,24 @@ impl Repository {
                 Some(entry) => {
                     let fresh = self.open_snapshot(&entry.snapshot)?;
                     let old = IndexEntry { snapshot: damage.snapshot, fingerprint: None, ..entry.clone() };
-                    self.mend(lock, &old, &fresh)?.is_some() && !self.needs_healing(&old)?
+                    let written = self.mend(lock, &old, &fresh)?.is_some();
+                    if written {
+                        done.entry(old.path.clone()).or_default().insert(old.snapshot);
+                    }
+                    written && !self.needs_healing(&old)?
                 }
                 None => false,
             };
             if !mended {
                 left.push(damage.clone());
             }
+        }
+        for (path, states) in done {
+            let what = match states.len() {
+                1 => "a stored state".to_owned(),
+                n => format!("{n} stored states"),
+            };
+            self.monitor().notice(&format!("mended {what} of '{path}'"));
         }
         if left != known {
             self.remember_damage(&left)?;
@@ -104,7 +118,6 @@ impl Repository {
             return Ok(None);
         }
         tx.publish()?;
-        self.monitor().notice(&format!("mended a stored state of '{}'", old.path));
         Ok(Some(self.store().open_snapshot(snapshot)?))
     }
 

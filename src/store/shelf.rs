@@ -164,7 +164,26 @@ impl Shelf {
     }
 
     fn failed(&self, error: &fjall::Error) -> StoreError {
-        StoreError::Index { path: self.path.clone(), what: error.to_string() }
+        StoreError::Index { path: self.path.clone(), what: words(error) }
+    }
+}
+
+/// Says what is wrong with the index; its own texts are made for programmers.
+fn words(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(e) => e.to_string(),
+        // The tables below have an error of the system, or are not what was written.
+        fjall::Error::Storage(e) => match std::error::Error::source(e) {
+            Some(cause) => cause.to_string(),
+            None => "a table of it is damaged".to_owned(),
+        },
+        fjall::Error::JournalRecovery(_) | fjall::Error::InvalidTrailer | fjall::Error::InvalidTag(_) => {
+            "its journal is damaged".to_owned()
+        }
+        fjall::Error::InvalidVersion(_) => "it has the format of another version".to_owned(),
+        fjall::Error::Poisoned => "an earlier write to it failed".to_owned(),
+        fjall::Error::Locked => "another process has it open".to_owned(),
+        _ => "it is damaged".to_owned(),
     }
 }
 
