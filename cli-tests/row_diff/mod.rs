@@ -5,11 +5,12 @@ mod diverged;
 mod git_tools;
 mod oracle;
 mod readers;
+mod renames;
 mod traps;
 mod views;
 
 use crate::database::sql;
-use crate::env::TestEnvironment;
+use crate::env::{Outcome, TestEnvironment};
 
 /// A shop with one commit.
 fn shop() -> TestEnvironment {
@@ -33,6 +34,11 @@ fn assert_no_row_differs(env: &TestEnvironment, a: &str, b: &str) {
     let said = env.graft(["diff", "--no-index", a, b]).stdout();
     let lines: Vec<&str> = said.lines().skip(1).collect();
     assert!(said.is_empty() || matches!(lines[..], [one] if one.starts_with("no rows differ, ")), "{a} {b}: {said}");
+}
+
+/// Returns the lines of `diff --json` of two files that differ.
+fn lines(outcome: &Outcome) -> Vec<serde_json::Value> {
+    outcome.expect(1).stdout().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 /// One row of each kind of change, a new column and a new index.

@@ -3,8 +3,113 @@
 use snapbox::assert_data_eq;
 use snapbox::str;
 
-use super::{CHANGES, shop};
+use super::{CHANGES, lines, shop};
 use crate::database::sql;
+use crate::env::TestEnvironment;
+
+#[test]
+fn two_files_stand_under_their_own_names() {
+    let env = TestEnvironment::empty();
+    std::fs::create_dir(env.path("sub")).expect("a folder");
+    sql(&env.path("a.db"), "CREATE TABLE t (x)");
+    sql(&env.path("sub/b.db"), "CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    let head = |args: &[&str]| {
+        let said = env.graft([&["diff", "--no-index"], args].concat()).expect(1).stdout();
+        said.lines().next().map(str::to_owned)
+    };
+    assert_eq!(head(&["a.db", "sub/b.db"]).as_deref(), Some("diff --graft a/a.db b/sub/b.db"));
+    assert_eq!(head(&["-R", "a.db", "sub/b.db"]).as_deref(), Some("diff --graft a/sub/b.db b/a.db"));
+    assert_eq!(head(&["./a.db", "sub/b.db"]).as_deref(), Some("diff --graft a/a.db b/sub/b.db"));
+    assert_eq!(head(&["/dev/null", "a.db"]).as_deref(), Some("diff --graft a/a.db b/a.db"));
+    assert_eq!(head(&["a.db", "/dev/null"]).as_deref(), Some("diff --graft a/a.db b/a.db"));
+}
+
+#[test]
+fn an_empty_file_that_becomes_a_database_shows_its_rows() {
+    let env = TestEnvironment::init();
+    std::fs::write(env.path("app.db"), "").expect("an empty file");
+    env.graft(["add", "app.db"]).ok();
+    env.graft(["commit", "-qm", "Empty"]).ok();
+    sql(&env.path("app.db"), "CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    let wanted = "table t created\n+CREATE TABLE t (x)\n@@ t (by rowid): 1 inserted @@\n+rowid=1 x=1\n";
+    let worktree = env.graft(["diff"]).ok();
+    assert!(worktree.ends_with(wanted), "{worktree}");
+    env.graft(["add", "app.db"]).ok();
+    assert_eq!(env.graft(["diff", "--cached"]).ok(), worktree);
+    env.graft(["commit", "-qm", "Filled"]).ok();
+    let log = env.graft(["log", "-1", "-p", "--format=%s"]).ok();
+    assert!(log.ends_with(&worktree), "{log}");
+    // The other way round as well.
+    std::fs::write(env.path("app.db"), "").expect("an empty file");
+    let gone = env.graft(["diff"]).ok();
+    assert!(
+        gone.ends_with("table t dropped\n-CREATE TABLE t (x)\n@@ t (by rowid): 1 deleted @@\n-rowid=1 x=1\n"),
+        "{gone}"
+    );
+}
+
+/// Two databases that differ in what a full-text index holds and in nothing else.
+fn full_text(before: &str, change: &str) -> TestEnvironment {
+    let env = TestEnvironment::empty();
+    sql(&env.path("a.db"), before);
+    sql(&env.path("b.db"), &format!("{before}; {change}"));
+    env
+}
+
+#[test]
+fn what_an_index_without_text_loses_is_said() {
+    let made = "CREATE TABLE k (a); CREATE VIRTUAL TABLE f USING fts5 (body, content='')";
+    let filled = "INSERT INTO f (rowid, body) VALUES (1, 'alpha'), (2, 'beta')";
+    for (before, change) in [
+        (made.to_owned(), filled.to_owned()),
+        ("CREATE TABLE k (a)".to_owned(), format!("{made}; {filled}").replace("CREATE TABLE k (a);", "")),
+        (format!("{made}; {filled}"), "INSERT INTO f (f, rowid, body) VALUES ('delete', 1, 'alpha')".to_owned()),
+        (
+            "CREATE VIRTUAL TABLE f USING fts4 (content='', body)".to_owned(),
+            "INSERT INTO f (docid, body) VALUES (1, 'alpha')".to_owned(),
+        ),
+    ] {
+        let env = full_text(&before, &change);
+        let diff = |how: &[&str]| env.graft([&["diff", "--no-index"], how, &["a.db", "b.db"]].concat());
+        let said = diff(&[]).expect(1).stdout();
+        assert!(said.contains("what f indexes differs; it keeps no rows of its own"), "{change}: {said}");
+        let stat = diff(&["--stat"]).stdout();
+        assert!(stat.contains("f | differs, but has no rows of its own"), "{change}: {stat}");
+        let json = lines(&diff(&["--json"]));
+        assert!(json.iter().any(|l| l["type"] == "unshown" && l["table"] == "f"), "{change}: {json:?}");
+        let script = diff(&["--sql"]);
+        assert!(
+            script.stderr().contains("the script does not carry over what f indexes"),
+            "{change}: {}",
+            script.stderr()
+        );
+        if !change.contains("CREATE") {
+            let changes = diff(&["--changeset=out.bin"]);
+            assert!(changes.stderr().contains("the changeset does not carry over what f indexes"), "{change}");
+        }
+    }
+    // An index that is new and empty, one that was not touched, and one that follows its rows leave nothing to say.
+    let rows = "CREATE TABLE d (id INTEGER PRIMARY KEY, body); INSERT INTO d VALUES (1, 'one');
+                CREATE VIRTUAL TABLE f USING fts5 (body, content='d', content_rowid='id'); INSERT INTO f (f) VALUES ('rebuild')";
+    for (before, change) in [
+        ("CREATE TABLE k (a)", "CREATE VIRTUAL TABLE f USING fts5 (body, content='')"),
+        (&*format!("{made}; {filled}"), "INSERT INTO k VALUES (1); VACUUM"),
+        (rows, "INSERT INTO d VALUES (2, 'two'); INSERT INTO f (f) VALUES ('rebuild')"),
+    ] {
+        let env = full_text(before, change);
+        let diff = |how: &[&str]| env.graft([&["diff", "--no-index"], how, &["a.db", "b.db"]].concat());
+        let said = diff(&[]).expect(1).stdout();
+        assert!(!said.contains("indexes"), "{change}: {said}");
+        assert_eq!(diff(&["--sql"]).stderr(), "", "{change}");
+    }
+    // A stale index that is made again is a change, and the script makes it.
+    let stale = rows.replace("INSERT INTO f (f) VALUES ('rebuild')", "");
+    let env = full_text(&stale, "INSERT INTO f (f) VALUES ('rebuild')");
+    let said = env.graft(["diff", "--no-index", "a.db", "b.db"]).stdout();
+    assert!(said.contains("what f indexes differs"), "{said}");
+    let script = env.graft(["diff", "--no-index", "--sql", "a.db", "b.db"]);
+    assert!(script.stdout().contains("VALUES ('rebuild');") && script.stderr().is_empty(), "{script}");
+}
 
 #[test]
 fn what_every_view_says() {

@@ -82,8 +82,12 @@ pub struct CellChange {
 pub struct SchemaChange {
     /// `table`, `index`, `view` or `trigger`.
     pub kind: String,
-    /// Its name.
+    /// Its name; the new one if it was renamed.
     pub name: String,
+    /// The name that it had, if it was renamed.
+    pub renamed_from: Option<String>,
+    /// The definition differs in nothing but names that were given to tables and columns.
+    pub follows_renames: bool,
     /// The table that it belongs to.
     pub table: String,
     /// Its old definition; `None` if it is new.

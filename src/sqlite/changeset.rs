@@ -43,7 +43,8 @@ pub enum ChangesetError {
 /// Writes the changeset of one database, and returns what differs besides rows.
 pub fn write_changeset(diff: &Diff, picked: &Picked<'_>, out: &mut dyn Write) -> Result<Vec<String>, ChangesetError> {
     let mut parts = [Part::new(diff)?, Part::new(diff)?, Part::new(diff)?];
-    for pair in diff.tables().iter().filter(|t| (picked.table)(&t.name) && t.compared != Compared::Shadow) {
+    let tables = diff.tables_by_name();
+    for pair in tables.iter().filter(|t| (picked.table)(&t.name) && t.compared != Compared::Shadow) {
         table(diff, pair, picked, &mut parts)?;
     }
     for part in parts {
@@ -53,6 +54,8 @@ pub fn write_changeset(diff: &Diff, picked: &Picked<'_>, out: &mut dyn Write) ->
     if !picked.rows_only {
         let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && (picked.table)(&o.table));
         left_out.extend(objects.map(|o| format!("the {} {}", o.kind, o.name)));
+        let unshown = diff.unshown()?.into_iter().filter(|t| (picked.table)(&t.table));
+        left_out.extend(unshown.map(|t| t.left_out()));
     }
     if picked.settings {
         left_out.extend(diff.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));

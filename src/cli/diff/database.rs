@@ -7,7 +7,7 @@ use crate::cli::error::Failure;
 use crate::model::{RowChange, SchemaChange, SequenceChange, SettingChange, Value};
 use crate::repo::RepoError;
 use crate::repo::diff::{FileDiff, FileDiffError, Rows};
-use crate::sqlite::diff::{Compared, Condition, DiffError, RowPair, Sink, TablePair};
+use crate::sqlite::diff::{Compared, Condition, DiffError, RowPair, Sink, TablePair, Unshown};
 
 /// A database whose content is shown.
 pub(super) struct Database<'a> {
@@ -27,9 +27,14 @@ impl Database<'_> {
         self.view.tables.as_ref().is_none_or(|glob| glob.is_match(table))
     }
 
+    /// Tells whether a table is wanted, by the name that it has or by the one that it had.
+    pub fn wants_pair(&self, pair: &TablePair) -> bool {
+        self.wants(&pair.name) || pair.renamed_from().is_some_and(|from| self.wants(from))
+    }
+
     /// Returns the tables whose rows are compared.
     pub fn tables(&self) -> impl Iterator<Item = &TablePair> {
-        self.rows.diff.tables().iter().filter(|t| t.compared == Compared::Rows && self.wants(&t.name))
+        self.rows.diff.tables().iter().filter(|t| t.compared == Compared::Rows && self.wants_pair(t))
     }
 
     /// Returns the schema objects that differ.
@@ -41,7 +46,8 @@ impl Database<'_> {
             return Ok(Vec::new());
         }
         let all = self.rows.diff.schema().map_err(|e| self.error(e))?;
-        Ok(all.into_iter().filter(|c| self.wants(&c.table) && !shadow(&c.table)).collect())
+        let was_wanted = |c: &SchemaChange| c.renamed_from.as_deref().is_some_and(|from| self.wants(from));
+        Ok(all.into_iter().filter(|c| (self.wants(&c.table) || was_wanted(c)) && !shadow(&c.table)).collect())
     }
 
     /// Returns the settings that differ.
@@ -69,6 +75,15 @@ impl Database<'_> {
             _ => self.view.tables.is_none(),
         };
         Ok(all.into_iter().filter(named).collect())
+    }
+
+    /// Names the wanted tables in which something differs that cannot be shown.
+    pub fn unshown(&self) -> Result<Vec<Unshown>, Failure> {
+        if self.view.wants_rows_only() {
+            return Ok(Vec::new());
+        }
+        let all = self.rows.diff.unshown().map_err(|e| self.error(e))?;
+        Ok(all.into_iter().filter(|t| self.wants(&t.table)).collect())
     }
 
     /// Hands the wanted rows of a table to `sink`; a table that SQLite cannot read is returned as the reason.
@@ -166,6 +181,7 @@ impl Database<'_> {
             || !self.settings()?.is_empty()
             || !self.sequences()?.is_empty()
             || !self.statistics()?.is_empty()
+            || !self.unshown()?.is_empty()
         {
             return Ok(true);
         }

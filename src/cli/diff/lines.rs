@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::render::view;
 use crate::model::{ColumnChange, RowChange, RowIdentity, Value};
 use crate::repo::diff::{FileDiff, Opened};
-use crate::sqlite::diff::TableChanges;
+use crate::sqlite::diff::{TableChanges, Unshown};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -30,6 +30,8 @@ enum Line<'a> {
         path: &'a str,
         kind: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        renamed_from: Option<&'a str>,
         table: &'a str,
         old_sql: Option<&'a str>,
         new_sql: Option<&'a str>,
@@ -52,9 +54,18 @@ enum Line<'a> {
         path: &'a str,
         name: &'a str,
     },
+    /// A full-text index without rows of its own differs.
+    Unshown {
+        path: &'a str,
+        table: &'a str,
+        /// It indexes another table.
+        of_other: bool,
+    },
     Table {
         path: &'a str,
         table: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        renamed_from: Option<&'a str>,
         identity: &'static str,
         key: &'a [String],
         old_columns: Option<&'a [String]>,
@@ -125,6 +136,7 @@ pub(super) fn file(
             path,
             kind: &change.kind,
             name: &change.name,
+            renamed_from: change.renamed_from.as_deref(),
             table: &change.table,
             old_sql: change.old_sql.as_deref(),
             new_sql: change.new_sql.as_deref(),
@@ -145,6 +157,9 @@ pub(super) fn file(
     }
     for pair in db.tables() {
         table(ctx, db, pair)?;
+    }
+    for Unshown { table, of_other } in db.unshown()? {
+        put(&mut ctx.out, &Line::Unshown { path, table: &table, of_other })?;
     }
     Ok(true)
 }
@@ -205,6 +220,7 @@ fn start<'a>(path: &'a str, table: &'a TableChanges) -> Line<'a> {
     Line::Table {
         path,
         table: &table.name,
+        renamed_from: table.renamed_from.as_deref(),
         identity: match table.identity {
             RowIdentity::Key => "key",
             RowIdentity::Rowid => "rowid",

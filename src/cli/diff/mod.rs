@@ -281,7 +281,7 @@ pub fn check_tables(pattern: &str, glob: &GlobMatcher, known: &BTreeSet<String>)
 }
 
 fn warn_unreadable(ctx: &Context, database: Option<&Database<'_>>) {
-    for pair in database.into_iter().flat_map(|db| db.rows.diff.tables().iter().filter(|t| db.wants(&t.name))) {
+    for pair in database.into_iter().flat_map(|db| db.rows.diff.tables().iter().filter(|t| db.wants_pair(t))) {
         if pair.compared == Compared::Unreadable {
             unreadable(ctx, &pair.name, "it needs a module or a function that only the application has");
         }

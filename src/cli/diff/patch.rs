@@ -14,7 +14,7 @@ use crate::cli::style::Theme;
 use crate::model::{CellChange, ColumnChange, FileMode, RowChange, RowIdentity, SchemaChange, Value};
 use crate::repo::diff::{FileDiff, Opened};
 use crate::repo::types::ChangeKind;
-use crate::sqlite::diff::{TableChanges, TablePair};
+use crate::sqlite::diff::{TableChanges, TablePair, Unshown};
 
 /// Bytes of text of a table that are kept in memory; more goes into a temporary file.
 const KEPT: usize = 1 << 20;
@@ -42,9 +42,13 @@ pub(super) fn file(
     let Some(db) = database else { return Ok(head.text.is_none()) };
     let mut any = false;
     for change in db.schema()? {
+        any = true;
+        // What follows the renames of others says nothing of its own.
+        if change.follows_renames && change.kind != "table" {
+            continue;
+        }
         head.write(&mut ctx.out)?;
         schema(&mut ctx.out, &change, &theme)?;
-        any = true;
     }
     for change in db.settings()? {
         head.write(&mut ctx.out)?;
@@ -74,6 +78,16 @@ pub(super) fn file(
     for pair in db.tables() {
         any |= table(ctx, db, pair, &mut head)?;
     }
+    for Unshown { table, of_other } in db.unshown()? {
+        // An index of rows that are shown changes with them.
+        if of_other && any {
+            continue;
+        }
+        head.write(&mut ctx.out)?;
+        let name = value::name(&table);
+        writeln!(ctx.out, "what {name} indexes differs; it keeps no rows of its own that could be shown")?;
+        any = true;
+    }
     if !any
         && !view.is_narrowed()
         && file.change.change == ChangeKind::Modified
@@ -102,7 +116,8 @@ impl Head {
 fn header(file: &FileDiff, theme: &Theme) -> String {
     let change = &file.change;
     let new = change.path.as_str();
-    let old = change.renamed_from.as_ref().map_or(new, |p| p.as_str());
+    let was = change.renamed_from.as_ref().map(|p| p.as_str());
+    let old = was.or(file.old_name.as_deref()).unwrap_or(new);
     let side = |letter: char, path: &str| quoted(&format!("{letter}/{path}"), Quote::People);
     let bold = theme.heading;
     let mut text = format!("{bold}diff --graft {} {}{bold:#}\n", side('a', old), side('b', new));
@@ -126,15 +141,20 @@ fn header(file: &FileDiff, theme: &Theme) -> String {
 
 fn schema(out: &mut dyn Write, change: &SchemaChange, theme: &Theme) -> io::Result<()> {
     let (removed, added) = (theme.removed, theme.added);
-    let what = match (&change.old_sql, &change.new_sql) {
-        (None, _) => "created",
-        (_, None) => "dropped",
-        _ => "altered",
+    let name = value::name(change.renamed_from.as_ref().unwrap_or(&change.name));
+    let what = match (&change.old_sql, &change.new_sql, &change.renamed_from) {
+        (None, ..) => "created".to_owned(),
+        (_, None, _) => "dropped".to_owned(),
+        (.., Some(_)) => format!("renamed to {}", value::name(&change.name)),
+        _ => "altered".to_owned(),
     };
     let columns: Vec<String> = change.columns.iter().map(column).collect();
     let details = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
     let bold = theme.heading;
-    writeln!(out, "{bold}{} {} {what}{bold:#}{details}", change.kind, value::name(&change.name))?;
+    writeln!(out, "{bold}{} {name} {what}{bold:#}{details}", change.kind)?;
+    if change.follows_renames {
+        return Ok(());
+    }
     for line in change.old_sql.iter().flat_map(|sql| sql.lines()) {
         writeln!(out, "{removed}-{}{removed:#}", plain(line))?;
     }

@@ -29,7 +29,7 @@ pub(super) fn file(
     view: &View,
     totals: &mut Totals,
 ) -> Result<bool, Failure> {
-    let mut tables = Vec::new();
+    let (mut tables, mut unshown) = (Vec::new(), Vec::new());
     let mut objects = 0;
     if let Some(db) = database {
         objects = db.schema()?.len() as u64;
@@ -39,8 +39,9 @@ pub(super) fn file(
                 tables.push((value::name(&pair.name), tally));
             }
         }
+        unshown = db.unshown()?;
         let narrowed = db.view.is_narrowed();
-        if narrowed && tables.is_empty() && objects == 0 {
+        if narrowed && tables.is_empty() && unshown.is_empty() && objects == 0 {
             return Ok(false);
         }
         if !narrowed && tables.is_empty() && objects == 0 && !db.differs()? {
@@ -69,6 +70,9 @@ pub(super) fn file(
         totals.rows.inserted += inserted;
         totals.rows.deleted += deleted;
         totals.rows.updated += updated;
+    }
+    for table in unshown {
+        writeln!(ctx.out, "   {} | differs, but has no rows of its own", value::name(&table.table))?;
     }
     Ok(true)
 }
@@ -109,13 +113,15 @@ pub(super) fn summary(ctx: &mut Context, file: &FileDiff, database: Option<&Data
     ctx.out.write_all(text.as_bytes())?;
     let Some(db) = database else { return Ok(true) };
     for object in db.schema()? {
-        let what = match (&object.old_sql, &object.new_sql) {
-            (None, _) => "create",
-            (_, None) => "drop",
-            _ => "alter",
-        };
         let path = shown(file.change.path.as_str(), db.view);
-        writeln!(ctx.out, " {what} {} {} in {path}", object.kind, value::name(&object.name))?;
+        let (kind, name) = (&object.kind, value::name(&object.name));
+        let what = match (&object.old_sql, &object.new_sql, &object.renamed_from) {
+            (None, ..) => format!("create {kind} {name}"),
+            (_, None, _) => format!("drop {kind} {name}"),
+            (.., Some(from)) => format!("rename {kind} {} => {name}", value::name(from)),
+            _ => format!("alter {kind} {name}"),
+        };
+        writeln!(ctx.out, " {what} in {path}")?;
     }
     db.differs()
 }

@@ -76,6 +76,8 @@ pub enum FileDiffError {
 pub struct FileDiff {
     /// What happened to it.
     pub change: FileChange,
+    /// What the old file is called, where two files of different names are compared.
+    pub old_name: Option<String>,
     /// Where its old content is.
     pub old: Side,
     /// Where its new content is.
@@ -96,7 +98,12 @@ impl FileDiff {
         if let Some(from) = &mut change.renamed_from {
             std::mem::swap(from, &mut change.path);
         }
-        Self { change, old: self.new, new: self.old }
+        let old_name = self.old_name.map(|old| {
+            let new = change.path.as_str().to_owned();
+            change.path = RepoPath::new(&old).unwrap_or_else(|_| change.path.clone());
+            new
+        });
+        Self { change, old_name, old: self.new, new: self.old }
     }
 }
 
@@ -180,13 +187,13 @@ impl Repository {
             };
             let mut change = in_worktree(entry.path.clone(), before.as_ref(), now);
             let Some(before) = before else {
-                out.push(FileDiff { change, old: Side::Absent, new: side });
+                out.push(FileDiff { change, old_name: None, old: Side::Absent, new: side });
                 continue;
             };
             if before.path != entry.path {
                 (change.change, change.renamed_from) = (ChangeKind::Renamed, Some(before.path.clone()));
             }
-            out.push(FileDiff { change, old: Side::Stored(before.snapshot), new: side });
+            out.push(FileDiff { change, old_name: None, old: Side::Stored(before.snapshot), new: side });
         }
         for file in gone.into_values() {
             out.extend(self.compare(&[file], &[])?.into_iter().map(FileDiff::stored));
@@ -200,7 +207,7 @@ impl FileDiff {
     /// Describes a change between two stored states.
     pub fn stored(change: FileChange) -> Self {
         let side = |id: Option<ObjectId>| id.map_or(Side::Absent, Side::Stored);
-        Self { old: side(change.old), new: side(change.new), change }
+        Self { old: side(change.old), new: side(change.new), old_name: None, change }
     }
 }
 

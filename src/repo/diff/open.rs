@@ -54,7 +54,7 @@ impl Opened {
     /// Returns the names of the tables of both sides.
     pub fn tables(&self) -> Vec<String> {
         match self {
-            Self::Rows(rows) => rows.diff.tables().iter().map(|t| t.name.clone()).collect(),
+            Self::Rows(rows) => rows.diff.tables_by_name().into_iter().map(|t| t.name).collect(),
             Self::Same | Self::Bytes { .. } => Vec::new(),
         }
     }
@@ -102,7 +102,11 @@ impl Repository {
 /// Describes two files that belong to no repository; `/dev/null` means that there is none.
 pub fn files(old: &Path, new: &Path) -> Result<FileDiff> {
     let name = if new == Path::new("/dev/null") { old } else { new };
-    named_files(&name.to_string_lossy(), old, new)
+    let mut file = named_files(&name.to_string_lossy(), old, new)?;
+    if old != Path::new("/dev/null") {
+        file.old_name = Some(plain_name(&old.to_string_lossy())).filter(|name| *name != file.change.path.as_str());
+    }
+    Ok(file)
 }
 
 /// Describes two files, shown under another name than their own.
@@ -111,7 +115,7 @@ pub fn named_files(name: &str, old: &Path, new: &Path) -> Result<FileDiff> {
     let side = |path: &Path| if absent(path) { Side::Absent } else { Side::File(path.to_owned()) };
     let (a, b) = (look_at(old)?, look_at(new)?);
     let shown = b.or(a);
-    let plain = name.trim_start_matches(['/', '.']).replace("//", "/");
+    let plain = plain_name(name);
     let kind = if shown.is_some_and(|s| s.0 == FileKind::Sqlite) { FileKind::Sqlite } else { FileKind::Opaque };
     let byte_len = shown.map_or(0, |s| s.2);
     let change = FileChange {
@@ -131,7 +135,11 @@ pub fn named_files(name: &str, old: &Path, new: &Path) -> Result<FileDiff> {
         pages_changed: None,
         renamed_from: None,
     };
-    Ok(FileDiff { change, old: side(old), new: side(new) })
+    Ok(FileDiff { change, old_name: None, old: side(old), new: side(new) })
+}
+
+fn plain_name(name: &str) -> String {
+    name.trim_start_matches(['/', '.']).replace("//", "/")
 }
 
 /// Describes two stored states of a file, shown under the name `path`.
@@ -151,7 +159,7 @@ pub fn snapshots(repo: &Repository, path: &str, old: ObjectId, new: ObjectId) ->
         pages_changed: None,
         renamed_from: None,
     };
-    Ok(FileDiff { change, old: Side::Stored(old), new: Side::Stored(new) })
+    Ok(FileDiff { change, old_name: None, old: Side::Stored(old), new: Side::Stored(new) })
 }
 
 /// Opens both sides of a file that belongs to no repository.
@@ -230,10 +238,12 @@ fn open(
     {
         return Ok(Opened::Same);
     }
+    let kind_of = |snapshot: &Snapshot| (snapshot.byte_len > 0).then_some(snapshot.kind);
     let stored_kind = |side: &Side| -> Result<Option<FileKind>> {
         match (side, repo) {
-            (Side::Stored(id), Some(repo)) => Ok(Some(repo.open_snapshot(id)?.snapshot().kind)),
-            (Side::Volume(snapshot), _) => Ok(Some(snapshot.kind)),
+            // A file without a byte is a database as well.
+            (Side::Stored(id), Some(repo)) => Ok(kind_of(repo.open_snapshot(id)?.snapshot())),
+            (Side::Volume(snapshot), _) => Ok(kind_of(snapshot)),
             _ => Ok(None),
         }
     };

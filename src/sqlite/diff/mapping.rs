@@ -17,10 +17,10 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// Pairs columns by name.
+    /// Pairs columns by the name that they have now.
     pub fn of(pair: &TablePair) -> Self {
         let mut mapping = Self { common: Vec::new(), added: Vec::new(), same_columns: true };
-        let (Some(old), Some(new)) = (&pair.old, &pair.new) else { return mapping };
+        let (Some(old), Some(new)) = (pair.old_renamed(), &pair.new) else { return mapping };
         for (i, column) in new.columns.iter().enumerate() {
             match old.position(&column.name) {
                 Some(j) => mapping.common.push((j, i)),

@@ -37,6 +37,14 @@ impl Matcher {
 
     /// Hands out what differs, paired by key.
     pub fn by_key(&self, mapping: &Mapping, sink: &mut Sink<'_>) -> Result<(), DiffError> {
+        self.paired(&mut |key, old, new| match (old, new) {
+            (Some(a), Some(b)) if mapping.equal(a, b) => ControlFlow::Continue(()),
+            (old, new) => sink(&RowPair { key, old, new, count: 1, mapping }),
+        })
+    }
+
+    /// Hands out all rows, paired by key.
+    pub fn paired(&self, on: &mut OnPair<'_>) -> Result<(), DiffError> {
         let mut statement = self.0.prepare("SELECT k, new, r FROM c ORDER BY k, new").map_err(DiffError::Sqlite)?;
         let mut rows = statement.query([]).map_err(DiffError::Sqlite)?;
         let mut waiting: Option<(Vec<u8>, Vec<Value>)> = None;
@@ -52,9 +60,7 @@ impl Matcher {
             let paired = matches!((&waiting, &next), (Some((k, _)), Some((key, true, _))) if k == key);
             if let Some((k, old)) = waiting.take() {
                 let new = next.as_ref().filter(|_| paired).map(|(_, _, new)| values(new));
-                let same = new.as_ref().is_some_and(|new| mapping.equal(&old, new));
-                let row = RowPair { key: &values(&k), old: Some(&old), new: new.as_deref(), count: 1, mapping };
-                if !same && sink(&row).is_break() {
+                if on(&values(&k), Some(&old), new.as_deref()).is_break() {
                     return Ok(());
                 }
             }
@@ -63,8 +69,7 @@ impl Matcher {
                 Some(_) if paired => {}
                 Some((k, false, row)) => waiting = Some((k, values(&row))),
                 Some((k, true, row)) => {
-                    let (key, row) = (values(&k), values(&row));
-                    if sink(&RowPair { key: &key, old: None, new: Some(&row), count: 1, mapping }).is_break() {
+                    if on(&values(&k), None, Some(&values(&row))).is_break() {
                         return Ok(());
                     }
                 }
@@ -93,6 +98,9 @@ impl Matcher {
         Ok(())
     }
 }
+
+/// What receives the key of a row, and the row in both states.
+type OnPair<'a> = dyn FnMut(&[Value], Option<&[Value]>, Option<&[Value]>) -> ControlFlow<()> + 'a;
 
 /// What receives changes.
 pub type Sink<'a> = dyn FnMut(&RowPair<'_>) -> ControlFlow<()> + 'a;

@@ -19,13 +19,14 @@ mod matcher;
 mod pages;
 mod picked;
 mod record;
+mod renames;
 mod rows;
 mod schema;
 pub(in crate::sqlite) mod side;
 mod table;
+mod unshown;
 mod walk;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ahead::Ahead;
@@ -34,8 +35,10 @@ pub(in crate::sqlite) use encode::encode;
 pub use mapping::RowPair;
 pub use matcher::Sink;
 pub use picked::Picked;
+pub(in crate::sqlite) use rows::KeptColumns;
 pub use rows::TableChanges;
 pub use table::{Column, Table, TableKind};
+pub use unshown::Unshown;
 
 use crate::model::{PageSet, PageSource, SchemaChange, SequenceChange, SettingChange, SourceError};
 use crate::util::interrupt::Interrupted;
@@ -112,15 +115,17 @@ pub enum Compared {
     Unreadable,
 }
 
-/// A table in the old state, the new one, or both.
+/// A table in the old state, the new one, or both; under two names if it was renamed.
 #[derive(Debug)]
 pub struct TablePair {
-    /// Its name.
+    /// Its name; the new one if it was renamed.
     pub name: String,
     /// It as it was.
     pub old: Option<Table>,
     /// It as it is.
     pub new: Option<Table>,
+    /// It as it was, with the names that its columns have now; `None` if none was renamed.
+    aligned: Option<Table>,
     /// Whether its rows are compared.
     pub compared: Compared,
 }
@@ -157,19 +162,28 @@ impl Diff {
         let sources = (Ahead::new(old), Ahead::new(new));
         let (old, new) = (Side::open(sources.0.clone())?, Side::open(sources.1.clone())?);
         let tables = pair_tables(table::read_all(&old)?, table::read_all(&new)?, options.shadow);
-        let roots: Vec<Roots> = tables.iter().filter_map(TablePair::table_roots).collect();
+        let roots = possible_roots(&tables);
         let changed = match differing {
             Some(pages) if !old.empty && !new.empty => {
                 Changed::open(sources.0, sources.1, pages, &roots, max_descents)?
             }
             _ => None,
         };
-        Ok(Self { old, new, options, tables, changed })
+        let mut diff = Self { old, new, options, tables, changed };
+        diff.find_renames()?;
+        Ok(diff)
     }
 
     /// Returns all tables of both states in the order of their names; those of SQLite's own aside.
     pub fn tables(&self) -> &[TablePair] {
         &self.tables
+    }
+
+    /// As [`Diff::tables`], with a renamed table as one that is gone and one that is new.
+    pub fn tables_by_name(&self) -> Vec<TablePair> {
+        let mut tables: Vec<TablePair> = self.tables.iter().flat_map(TablePair::by_name).collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        tables
     }
 
     /// Returns the connections that read the old state and the new one.
@@ -203,26 +217,44 @@ impl Diff {
     }
 }
 
+/// Returns the roots of the tables whose pages can be compared, if what may have been renamed was.
+fn possible_roots(tables: &[TablePair]) -> Vec<Roots> {
+    let mut roots: Vec<Roots> = tables.iter().filter_map(TablePair::possible_roots).collect();
+    // A renamed table keeps its root.
+    for gone in tables.iter().filter(|t| t.new.is_none()).filter_map(|t| t.old.as_ref()) {
+        let come = tables.iter().filter(|t| t.old.is_none()).filter_map(|t| t.new.as_ref());
+        if gone.root > 1 && come.into_iter().any(|t| t.root == gone.root) {
+            roots.push(Roots { old: gone.root, new: gone.root });
+        }
+    }
+    roots
+}
+
 fn pair_tables(old: Vec<table::Found>, new: Vec<table::Found>, shadow: bool) -> Vec<TablePair> {
-    let names: BTreeSet<&str> = old.iter().chain(&new).map(|t| t.name.as_str()).collect();
-    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
-    names
-        .into_iter()
-        .map(|name| {
-            let old = old.next_if(|t| t.name == name);
-            let new = new.next_if(|t| t.name == name);
-            let both = || old.iter().chain(&new);
-            let compared = if both().any(|t| t.table.is_none()) {
-                Compared::Unreadable
-            } else if both().any(|t| t.table.as_ref().is_some_and(|t| t.shadow && !shadow)) {
-                Compared::Shadow
-            } else if both().any(|t| t.table.as_ref().is_some_and(|t| !t.has_content)) {
-                Compared::NoContent
-            } else {
-                Compared::Rows
-            };
-            TablePair { name, old: old.and_then(|t| t.table), new: new.and_then(|t| t.table), compared }
-        })
-        .collect()
+    let mut gone: Vec<Option<table::Found>> = old.into_iter().map(Some).collect();
+    let mut tables = Vec::new();
+    for new in new {
+        // SQLite takes names that differ in case only for the same.
+        let same = |t: &&mut Option<table::Found>| t.as_ref().is_some_and(|t| t.name.eq_ignore_ascii_case(&new.name));
+        let old = gone.iter_mut().find(same).and_then(Option::take);
+        tables.push(pair_up(old, Some(new), shadow));
+    }
+    tables.extend(gone.into_iter().flatten().map(|old| pair_up(Some(old), None, shadow)));
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    tables
+}
+
+fn pair_up(old: Option<table::Found>, new: Option<table::Found>, shadow: bool) -> TablePair {
+    let both = || old.iter().chain(&new);
+    let compared = if both().any(|t| t.table.is_none()) {
+        Compared::Unreadable
+    } else if both().any(|t| t.table.as_ref().is_some_and(|t| t.shadow && !shadow)) {
+        Compared::Shadow
+    } else if both().any(|t| t.table.as_ref().is_some_and(|t| !t.has_content)) {
+        Compared::NoContent
+    } else {
+        Compared::Rows
+    };
+    let name = new.as_ref().or(old.as_ref()).map(|t| t.name.clone()).unwrap_or_default();
+    TablePair { name, old: old.and_then(|t| t.table), new: new.and_then(|t| t.table), aligned: None, compared }
 }

@@ -6,17 +6,28 @@ use super::changed::Roots;
 use super::cursor::Place;
 use super::mapping::{Mapping, RowPair};
 use super::matcher::{Matcher, Of};
+use super::renames::defined_alike;
 use super::side::{Side, quoted};
 use super::table::{Table, TableKind};
 use super::walk::Walk;
 use super::{Diff, DiffError, Identity, TablePair};
 use crate::model::{RowChange, RowIdentity, Value};
 
+/// The columns of a new table, as far as they are read from the old one.
+pub(in crate::sqlite) struct KeptColumns {
+    /// Those that both have, by their old and their new names.
+    pub common: Vec<(String, String)>,
+    /// Those that only the new one has, and what old rows hold there.
+    pub added: Vec<(String, Value)>,
+}
+
 /// How the rows of a table are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableChanges {
-    /// The table.
+    /// The table; its new name if it was renamed.
     pub name: String,
+    /// The name that it had, if it was renamed.
+    pub renamed_from: Option<String>,
     /// By what its rows are paired.
     pub identity: RowIdentity,
     /// The columns of the key: those declared, `rowid`, or none.
@@ -34,6 +45,7 @@ impl Diff {
         let identity = self.identity(pair)?;
         Ok(TableChanges {
             name: pair.name.clone(),
+            renamed_from: pair.renamed_from().map(str::to_owned),
             identity,
             key: match identity {
                 RowIdentity::Key => table.key.clone(),
@@ -145,7 +157,7 @@ impl Diff {
 
     fn identity(&self, pair: &TablePair) -> Result<RowIdentity, DiffError> {
         let table = pair.any();
-        if let (Some(a), Some(b)) = (&pair.old, &pair.new)
+        if let (Some(a), Some(b)) = (pair.old_renamed(), &pair.new)
             && (a.kind, &a.key, &a.rowid_column) != (b.kind, &b.key, &b.rowid_column)
         {
             return Ok(RowIdentity::Bag);
@@ -169,7 +181,7 @@ impl Diff {
         })
     }
 
-    fn key_holds_null(&self, pair: &TablePair) -> Result<bool, DiffError> {
+    pub(super) fn key_holds_null(&self, pair: &TablePair) -> Result<bool, DiffError> {
         for (of, table) in pair.both() {
             let may_be_null: Vec<String> = (table.key_positions().into_iter().map(|i| &table.columns[i]))
                 .filter(|c| !c.not_null)
@@ -189,21 +201,24 @@ impl Diff {
     }
 
     /// Finds out in what order both states can be read.
-    fn place(&self, pair: &TablePair) -> Option<Place> {
+    pub(super) fn place(&self, pair: &TablePair) -> Option<Place> {
         if pair.both().all(|(_, t)| t.rowid_name.is_some()) {
             return Some(Place::Rowid);
         }
-        // In UTF-16 SQLite sorts by other bytes than those that are compared here.
-        let sorts_alike = [&self.old, &self.new].into_iter().all(|side| {
-            side.empty
-                || side.conn.query_row("PRAGMA encoding", [], |row| row.get(0)).is_ok_and(|e: String| e == "UTF-8")
-        });
-        let same_key = match (&pair.old, &pair.new) {
+        let same_key = match (pair.old_renamed(), &pair.new) {
             (Some(a), Some(b)) => a.key == b.key,
             _ => true,
         };
         let keyed = pair.both().all(|(_, t)| t.kind == TableKind::WithoutRowid);
-        (keyed && same_key && sorts_alike).then_some(Place::Key)
+        (keyed && same_key && self.sorts_alike()).then_some(Place::Key)
+    }
+
+    /// Tells whether both states are in UTF-8: in UTF-16 SQLite sorts by other bytes than those that are compared here.
+    pub(super) fn sorts_alike(&self) -> bool {
+        [&self.old, &self.new].into_iter().all(|side| {
+            side.empty
+                || side.conn.query_row("PRAGMA encoding", [], |row| row.get(0)).is_ok_and(|e: String| e == "UTF-8")
+        })
     }
 
     pub(super) fn side(&self, of: Of) -> &Side {
@@ -218,17 +233,53 @@ impl TablePair {
     /// Returns the new table alone, as if the old state had none; `None` if it holds no rows of its own.
     pub(in crate::sqlite) fn as_created(&self) -> Option<Self> {
         let new = self.new.clone().filter(|t| t.has_content)?;
-        Some(Self { name: self.name.clone(), old: None, new: Some(new), compared: self.compared })
+        Some(Self { name: self.name.clone(), old: None, new: Some(new), aligned: None, compared: self.compared })
     }
 
-    /// Returns the columns that both tables have, and those that only the new one has with what old rows hold there.
-    pub(in crate::sqlite) fn columns_kept(&self) -> (Vec<String>, Vec<(String, Value)>) {
+    /// Returns the name that the table had, if it is another.
+    pub fn renamed_from(&self) -> Option<&str> {
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) if old.name != new.name => Some(&old.name),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the table is or was called so, whatever the case.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || self.renamed_from().is_some_and(|from| from.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns a renamed table as one that is gone and one that is new, any other as it is.
+    pub(super) fn by_name(&self) -> Vec<Self> {
+        let copy = |name: &String, old: &Option<Table>, new: &Option<Table>, aligned| Self {
+            name: name.clone(),
+            old: old.clone(),
+            new: new.clone(),
+            aligned,
+            compared: self.compared,
+        };
+        match (self.renamed_from(), &self.old, &self.new) {
+            (Some(_), Some(old), Some(new)) => {
+                vec![copy(&old.name, &self.old, &None, None), copy(&new.name, &None, &self.new, None)]
+            }
+            _ => vec![copy(&self.name, &self.old, &self.new, self.aligned.clone())],
+        }
+    }
+
+    /// Returns the old table with the names that its columns have now.
+    pub(super) fn old_renamed(&self) -> Option<&Table> {
+        self.aligned.as_ref().or(self.old.as_ref())
+    }
+
+    /// Returns which columns both tables have and which only the new one.
+    pub(in crate::sqlite) fn columns_kept(&self) -> KeptColumns {
         let mapping = Mapping::of(self);
         let name = |i: usize| self.any().columns[i].name.clone();
-        (
-            mapping.common.iter().map(|(_, i)| name(*i)).collect(),
-            mapping.added.into_iter().map(|(i, value)| (name(i), value)).collect(),
-        )
+        let old_name = |i: usize| self.old.as_ref().map_or_else(String::new, |old| old.columns[i].name.clone());
+        KeptColumns {
+            common: mapping.common.iter().map(|(i, j)| (old_name(*i), name(*j))).collect(),
+            added: mapping.added.into_iter().map(|(i, value)| (name(i), value)).collect(),
+        }
     }
 
     pub(super) fn any(&self) -> &Table {
@@ -241,10 +292,18 @@ impl TablePair {
 
     /// Returns the kind of a table whose records both states read alike: then equal bytes mean equal values.
     fn same_kind(&self) -> Option<TableKind> {
-        match (&self.old, &self.new) {
+        match (self.old_renamed(), &self.new) {
             // A column that is gone is no change of rows either.
             (Some(a), Some(b)) if a.reads_like(b) || b.reads_like(a) => Some(a.kind),
             _ => None,
+        }
+    }
+
+    /// Returns the roots of a table whose pages can be compared, if its columns were renamed in their places.
+    pub(super) fn possible_roots(&self) -> Option<Roots> {
+        match (&self.old, &self.new) {
+            (Some(a), Some(b)) if a.kind == TableKind::Rowid && defined_alike(a, b) => self.roots(),
+            _ => self.table_roots(),
         }
     }
 

@@ -92,7 +92,12 @@ impl Table {
                 && (&self.key, &self.rowid_column) == (&new.key, &new.rowid_column)
                 && new.columns.starts_with(&self.columns)
         };
-        self.kind == new.kind && (self.sql == new.sql || extended())
+        let same_columns = || {
+            self.kind == TableKind::WithoutRowid
+                && (self.plain && new.plain)
+                && (&self.key, &self.columns) == (&new.key, &new.columns)
+        };
+        self.kind == new.kind && (self.sql == new.sql || extended() || same_columns())
     }
 
     /// Returns where a column is.

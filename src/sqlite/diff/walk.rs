@@ -123,7 +123,7 @@ impl Walk<'_> {
     }
 
     /// Returns the leaves that may hold differing rows, where the pages tell, and what reads those rows.
-    fn by_pages(&self) -> Result<Option<(&Changed, Leaves, Lookup<'_>, Lookup<'_>)>, DiffError> {
+    pub(super) fn by_pages(&self) -> Result<Option<(&Changed, Leaves, Lookup<'_>, Lookup<'_>)>, DiffError> {
         match (&self.diff.changed, self.pair.table_roots(), &self.pair.old, &self.pair.new) {
             (Some(changed), Some(roots), Some(old), Some(new)) if self.by_pages && self.place == Some(Place::Rowid) => {
                 let Some(leaves) = changed.leaves(roots)? else { return Ok(None) };
@@ -142,7 +142,7 @@ impl Walk<'_> {
     }
 
     /// Reads both states, side by side where their order allows it.
-    fn merge_all(&self, on: &mut On<'_>) -> Result<(), DiffError> {
+    pub(super) fn merge_all(&self, on: &mut On<'_>) -> Result<(), DiffError> {
         let pruned = self.pruned()?;
         let mut readers = Vec::new();
         for (of, table) in self.pair.both() {
@@ -186,9 +186,14 @@ impl KeyOf {
     fn of(&self, row: At<'_>) -> Vec<Value> {
         match self {
             Self::Rowid => vec![row.rowid.clone()],
-            Self::Columns(columns) => columns.iter().map(|i| row.values[*i].clone()).collect(),
+            Self::Columns(columns) => values_at(row, columns),
         }
     }
+}
+
+/// Returns the values of a row in some columns.
+pub(super) fn values_at(row: At<'_>, columns: &[usize]) -> Vec<Value> {
+    columns.iter().map(|i| row.values[*i].clone()).collect()
 }
 
 fn merge_sorted(old: &mut Cursor<'_>, new: &mut Cursor<'_>, on: &mut On<'_>) -> Result<(), DiffError> {

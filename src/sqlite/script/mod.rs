@@ -31,7 +31,7 @@ use rows::{RowStatements, or_abort};
 
 use crate::model::Value;
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Compared, Diff, DiffError, Picked, TableKind, TablePair};
+use crate::sqlite::diff::{Compared, Diff, DiffError, KeptColumns, Picked, TableKind, TablePair};
 use crate::sqlite::error::code;
 use crate::util::interrupt::Interrupted;
 
@@ -77,7 +77,8 @@ pub fn write_script(
     let literals = Literals::for_encoding(&encoding);
     let mut script = Script { diff, picked, literals: &literals, left_out: Vec::new() };
     let mut body = Spool::new()?;
-    let mut plans = plan::of_tables(diff, picked)?;
+    let tables = diff.tables_by_name();
+    let mut plans = plan::of_tables(diff, &tables, picked)?;
     for planned in &mut plans {
         script.table(planned, &mut body)?;
     }
@@ -123,6 +124,11 @@ pub fn write_script(
     body.copy_to(out)?;
     expected.end(out)?;
     writeln!(out, "COMMIT;\nPRAGMA ignore_check_constraints = OFF;")?;
+    if !picked.rows_only {
+        let rebuilt = |table: &str| plans.iter().any(|p| p.rebuild && p.pair.name == table);
+        let lost = diff.unshown()?.into_iter().filter(|t| (picked.table)(&t.table) && !rebuilt(&t.table));
+        script.left_out.extend(lost.map(|t| t.left_out()));
+    }
     Ok(script.left_out)
 }
 
@@ -254,12 +260,15 @@ impl Script<'_> {
             (Some(from), Some(to), None) => Some((from.to_owned(), to.to_owned())),
             _ => None,
         };
-        let (common, added) = pair.columns_kept();
+        let KeptColumns { common, added } = pair.columns_kept();
         let mut from: Vec<String> = rowids.iter().map(|(from, _)| format!("{from} AS graft_rowid")).collect();
-        from.extend(common.iter().map(|c| quoted(c)));
+        from.extend(common.iter().map(|(old, new)| match old == new {
+            true => quoted(old),
+            false => format!("{} AS {}", quoted(old), quoted(new)),
+        }));
         let mut to: Vec<String> = rowids.iter().map(|(_, to)| to.clone()).collect();
         let mut kept: Vec<String> = rowids.iter().map(|_| "graft_rowid".to_owned()).collect();
-        for column in &common {
+        for (_, column) in &common {
             to.push(quoted(column));
             kept.push(quoted(column));
         }

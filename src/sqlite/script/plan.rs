@@ -64,9 +64,13 @@ pub(super) struct Planned<'d> {
 }
 
 /// Decides for all wanted tables.
-pub(super) fn of_tables<'d>(diff: &'d Diff, picked: &Picked<'_>) -> Result<Vec<Planned<'d>>, ScriptError> {
+pub(super) fn of_tables<'d>(
+    diff: &Diff,
+    tables: &'d [TablePair],
+    picked: &Picked<'_>,
+) -> Result<Vec<Planned<'d>>, ScriptError> {
     let mut plans = Vec::new();
-    for pair in diff.tables().iter().filter(|t| (picked.table)(&t.name)) {
+    for pair in tables.iter().filter(|t| (picked.table)(&t.name)) {
         let both = || pair.old.iter().chain(&pair.new);
         let plan = match (&pair.old, &pair.new, pair.compared) {
             (.., Compared::Shadow) => Plan::Same,

@@ -166,6 +166,84 @@ fn bytes_that_mean_another_value_under_another_schema() {
 }
 
 #[test]
+fn columns_and_tables_with_new_names() {
+    let all = filled("CREATE TABLE empty (a TEXT, b); CREATE TABLE twins (a, b, c, d)")
+        + "; INSERT INTO twins SELECT id, id % 3, id % 5, id FROM t";
+    for (name, change) in [
+        ("a column", "ALTER TABLE t RENAME COLUMN a TO x"),
+        ("a column, a row", "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET x = 'new' WHERE id = 77"),
+        (
+            "a column, some rows",
+            "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET x = NULL WHERE id % 3 = 0; DELETE FROM t WHERE id < 50",
+        ),
+        ("a column, most rows", "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET x = NULL WHERE id % 3"),
+        ("a column, half the rows", "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET x = NULL WHERE id % 2"),
+        ("a column, all rows", "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET x = NULL"),
+        ("a column, all rows gone and others come", "ALTER TABLE t RENAME COLUMN a TO x; UPDATE t SET id = id + 5000"),
+        ("dropped and added", "ALTER TABLE t DROP COLUMN b; ALTER TABLE t ADD COLUMN c"),
+        (
+            "dropped and added with the same values",
+            "ALTER TABLE t DROP COLUMN b; ALTER TABLE t ADD COLUMN c; UPDATE t SET c = id % 7",
+        ),
+        ("of an empty table", "ALTER TABLE empty RENAME COLUMN a TO x"),
+        ("of an empty table, another type", "DROP TABLE empty; CREATE TABLE empty (x INT, b)"),
+        ("case only", "ALTER TABLE t RENAME COLUMN a TO A; UPDATE t SET A = NULL"),
+        ("case only, another type", "DROP TABLE empty; CREATE TABLE empty (A INT, b); INSERT INTO empty VALUES (1, 2)"),
+        ("the rowid", "ALTER TABLE t RENAME COLUMN id TO nr; UPDATE t SET b = 9 WHERE nr = 5"),
+        ("a key", "ALTER TABLE keyed RENAME COLUMN k TO kk; UPDATE keyed SET v = 'x' WHERE kk = 'key 5'"),
+        ("a key whose rowids change", "ALTER TABLE keyed RENAME COLUMN v TO w; UPDATE keyed SET rowid = 5000 - rowid"),
+        (
+            "the key of a table without rowids",
+            "ALTER TABLE u RENAME COLUMN k TO kk; UPDATE u SET v = 'x' WHERE kk = 'key 5'",
+        ),
+        ("a value in a table without rowids", "ALTER TABLE u RENAME COLUMN v TO w; DELETE FROM u WHERE k < 'key 2'"),
+        ("two in one place", "ALTER TABLE twins RENAME COLUMN b TO x; ALTER TABLE twins RENAME COLUMN c TO y"),
+        (
+            "two that changed places",
+            "CREATE TABLE s (a, y, x, d); INSERT INTO s SELECT a, c, b, d FROM twins; DROP TABLE twins; ALTER TABLE s RENAME TO twins",
+        ),
+        (
+            "moved elsewhere",
+            "CREATE TABLE s (a, c, d, x); INSERT INTO s SELECT a, c, d, b FROM twins; DROP TABLE twins; ALTER TABLE s RENAME TO twins",
+        ),
+        ("all columns", "ALTER TABLE bare RENAME COLUMN x TO p; ALTER TABLE bare RENAME COLUMN y TO q"),
+        ("a table", "ALTER TABLE t RENAME TO s"),
+        ("a table, a row", "ALTER TABLE t RENAME TO s; UPDATE s SET a = 'new' WHERE id = 77"),
+        ("a table, all rows", "ALTER TABLE t RENAME TO s; UPDATE s SET a = 1, b = 2"),
+        ("a table and a column", "ALTER TABLE t RENAME TO s; ALTER TABLE s RENAME COLUMN a TO x"),
+        ("a table, case only", "ALTER TABLE t RENAME TO s; ALTER TABLE s RENAME TO T; UPDATE T SET a = 1, b = 2"),
+        (
+            "a table made anew",
+            "CREATE TABLE s (id INTEGER PRIMARY KEY, a, b); INSERT INTO s SELECT * FROM t; DROP TABLE t",
+        ),
+        (
+            "a table with fewer columns",
+            "CREATE TABLE s (id INTEGER PRIMARY KEY, a); INSERT INTO s SELECT id, a FROM t; DROP TABLE t",
+        ),
+        (
+            "another table",
+            "DROP TABLE t; CREATE TABLE s (id INTEGER PRIMARY KEY, a, b); INSERT INTO s VALUES (1, 2, 3)",
+        ),
+        ("an empty table", "ALTER TABLE empty RENAME TO void"),
+        ("another empty table", "DROP TABLE empty; CREATE TABLE void (x TEXT, y)"),
+        (
+            "the better of two",
+            "CREATE TABLE s AS SELECT * FROM bare WHERE rowid < 1500; CREATE TABLE r AS SELECT * FROM bare; DROP TABLE bare",
+        ),
+        ("without rowids", "ALTER TABLE u RENAME TO w; DELETE FROM w WHERE k < 'key 2'"),
+    ] {
+        trap(name, &all, change);
+    }
+    let utf16 = filled("PRAGMA encoding = 'UTF-16le'");
+    trap("in UTF-16", &utf16, "ALTER TABLE u RENAME COLUMN k TO kk; ALTER TABLE keyed RENAME COLUMN k TO kk");
+    let hidden = "CREATE TABLE h (rowid, _rowid_, oid, a); INSERT INTO h VALUES (1, 2, 3, 4)";
+    trap("rows without a name", hidden, "ALTER TABLE h RENAME COLUMN a TO b");
+    let generated = "CREATE TABLE g (id INTEGER PRIMARY KEY, a, b AS (a + 1), c AS (a + 2) STORED); \
+                     INSERT INTO g (a) VALUES (1), (2), (3)";
+    trap("generated columns", generated, "ALTER TABLE g RENAME COLUMN a TO x; ALTER TABLE g RENAME COLUMN b TO y");
+}
+
+#[test]
 fn full_text_and_spatial_indexes() {
     let before = "CREATE VIRTUAL TABLE f USING fts5 (x, y); CREATE VIRTUAL TABLE r USING rtree (id, a, b); \
                   INSERT INTO f VALUES ('one two', 'three'), ('four', 'five'); INSERT INTO r VALUES (1, 0, 1), (2, 3, 4)";
@@ -209,6 +287,7 @@ fn the_cost_follows_the_change() {
     let conn = open(&b);
     conn.execute_batch("UPDATE w SET x = 'new' WHERE k = 'key 77'; DELETE FROM w WHERE k = 'key 1500'").unwrap();
     conn.execute_batch("UPDATE t7 SET x = 'new' WHERE id IN (1, 1000); DELETE FROM t39 WHERE id = 1999; ALTER TABLE t20 ADD COLUMN y DEFAULT 5; UPDATE t SET b = 99 WHERE id = 3").unwrap();
+    conn.execute_batch("ALTER TABLE t21 RENAME COLUMN x TO z; ALTER TABLE t22 RENAME TO renamed; ALTER TABLE t23 RENAME COLUMN x TO z; UPDATE t23 SET z = 'new' WHERE id = 9").unwrap();
     drop(conn);
     let states = [captured(&a).unwrap(), captured(&b).unwrap()];
     let pages = states[0].len() / PAGE_SIZE;
@@ -225,7 +304,7 @@ fn the_cost_follows_the_change() {
         })
         .unwrap();
     }
-    assert_eq!(changes, 6);
+    assert_eq!(changes, 7);
     let read = read.load(Ordering::Relaxed);
     assert!(read < 400, "{read} of {pages} pages read");
 }
