@@ -1,7 +1,7 @@
 //! One damaged file under `.graft` at a time: what can be rebuilt is, anything else is named; never a wrong
 //! row, never a panic, and the rest of the history still reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -352,7 +352,11 @@ fn adding_the_same_content_again_heals() {
             damage.apply(&whole.env.dot_graft().join(file));
             let when = format!("{damage:?} of {}", file.display());
             whole.env.graft(["fsck"]).expect_when(1, &when);
-            whole.env.graft(["add", "app.db"]).expect_when(0, &when);
+            let added = whole.env.graft(["add", "app.db"]);
+            let said = added.expect_when(0, &when).stderr();
+            let notices: Vec<&str> = said.lines().collect();
+            let once: BTreeSet<&str> = notices.iter().copied().collect();
+            assert_eq!(notices.len(), once.len(), "{when}: {said}");
             whole.env.graft(["fsck"]).expect_when(0, &when);
             for state in 0..STATES {
                 let (outcome, bytes) = whole.export(state);

@@ -82,9 +82,10 @@ impl Repository {
                 Some(entry) => {
                     let fresh = self.open_snapshot(&entry.snapshot)?;
                     let old = IndexEntry { snapshot: damage.snapshot, fingerprint: None, ..entry.clone() };
-                    let written = self.mend(lock, &old, &fresh)?.is_some();
+                    let states = done.entry(old.path.clone()).or_default();
+                    let written = states.contains(&old.snapshot) || self.mend(lock, &old, &fresh)?.is_some();
                     if written {
-                        done.entry(old.path.clone()).or_default().insert(old.snapshot);
+                        states.insert(old.snapshot);
                     }
                     written && !self.needs_healing(&old)?
                 }
@@ -96,6 +97,7 @@ impl Repository {
         }
         for (path, states) in done {
             let what = match states.len() {
+                0 => continue,
                 1 => "a stored state".to_owned(),
                 n => format!("{n} stored states"),
             };
