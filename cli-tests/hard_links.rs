@@ -57,10 +57,14 @@ fn rows_under_another_name_are_not_missed() {
         if journal == "DELETE" {
             app.take().expect("it runs").kill();
         }
+        let script = env.graft(["diff", "--sql", "HEAD~1", "HEAD"]).ok();
+        fs::write(env.path("script.sql"), script).expect("a file");
         let before = fs::read(env.path("app.db")).expect("read");
         let said = env.graft(["status"]).expect(0).stderr();
         assert!(said.contains("'app.db' is also 'live.db'") && said.contains(sidecar), "{said}");
-        let moves: [&[&str]; 8] = [
+        let moves: [&[&str]; 10] = [
+            &["sql", "--db", "app.db", "SELECT count(*) FROM item"],
+            &["apply", "script.sql", "app.db"],
             &["add", "app.db"],
             &["add", "-A"],
             &["commit", "-am", "three"],

@@ -19,25 +19,39 @@ use crate::sqlite::sidecars::{SUFFIXES, belongs, is_named_like_database, unfinis
 #[derive(Debug, thiserror::Error)]
 pub enum BesideError {
     /// It is no database to Graft, but has a working file of SQLite's.
-    #[error("'{path}' is in use as a database: '{sidecar}' holds work of it that only its own program can read")]
+    #[error("'{}' is in use as a database: '{}' holds work of it that only its own program can read", path.display(), sidecar.display())]
     Unfinished {
         /// The file.
-        path: RepoPath,
+        path: PathBuf,
         /// Its `-wal` or `-journal`.
-        sidecar: RepoPath,
+        sidecar: PathBuf,
     },
     /// A program has it open under another name.
     #[error(
-        "'{path}' is also '{other}' (a hard link), and '{sidecar}' holds work of it that is missing under this name"
+        "'{}' is also '{}' (a hard link), and '{}' holds work of it that is missing under this name",
+        path.display(), other.display(), sidecar.display()
     )]
     OtherName {
         /// The file.
-        path: RepoPath,
+        path: PathBuf,
         /// Its other name.
-        other: RepoPath,
+        other: PathBuf,
         /// The `-wal` or `-journal` of that name.
-        sidecar: RepoPath,
+        sidecar: PathBuf,
     },
+}
+
+/// Fails if rows of a file lie where nobody finds them who comes by this name; `shown` is what the file is called.
+pub fn refuse_other_name(file: &Path, shown: &Path) -> Result<(), BesideError> {
+    match other_name_in_use(file) {
+        Some((other, sidecar)) => {
+            let named =
+                |path: &Path| path.file_name().map_or_else(|| path.to_owned(), |name| shown.with_file_name(name));
+            let (other, sidecar) = (named(&other), named(&sidecar));
+            Err(BesideError::OtherName { path: shown.to_owned(), other, sidecar })
+        }
+        None => Ok(()),
+    }
 }
 
 impl Repository {
@@ -76,16 +90,9 @@ impl Repository {
         out
     }
 
-    /// Fails if rows of a file lie where nobody finds them who comes by this name.
+    /// Fails if rows of a tracked file lie where nobody finds them who comes by this name.
     pub(super) fn refuse_other_name(&self, path: &RepoPath) -> Result<()> {
-        let file = path.under(self.top());
-        match other_name_in_use(&file) {
-            Some((other, sidecar)) => {
-                let (other, sidecar) = (self.beside(path, &other), self.beside(path, &sidecar));
-                Err(BesideError::OtherName { path: path.clone(), other, sidecar }.into())
-            }
-            None => Ok(()),
-        }
+        Ok(refuse_other_name(&path.under(self.top()), Path::new(path.as_str()))?)
     }
 
     /// Fails if a file that is to be written over or removed has work beside it that would be lost; with `force` that is given up.
@@ -98,8 +105,8 @@ impl Repository {
         }
         match unfinished(&file) {
             Some(sidecar) => {
-                let sidecar = self.beside(path, &sidecar);
-                Err(BesideError::Unfinished { path: path.clone(), sidecar }.into())
+                let (path, sidecar) = (PathBuf::from(path.as_str()), PathBuf::from(self.shown(&sidecar)));
+                Err(BesideError::Unfinished { path, sidecar }.into())
             }
             None => Ok(()),
         }
@@ -107,11 +114,6 @@ impl Repository {
 
     fn shown(&self, file: &Path) -> String {
         file.strip_prefix(self.top()).unwrap_or(file).to_string_lossy().into_owned()
-    }
-
-    /// Returns the path of a file in the folder of another; of that other, if its name cannot be one.
-    fn beside(&self, path: &RepoPath, file: &Path) -> RepoPath {
-        RepoPath::new(&self.shown(file)).unwrap_or_else(|_| path.clone())
     }
 }
 

@@ -137,7 +137,8 @@ impl fmt::Display for Warning {
             Self::SkippedSpecial(path) => write!(f, "'{path}' is neither a file nor a folder; skipped"),
             Self::Unreadable { path, reason } => write!(f, "cannot read '{path}': {reason}; skipped"),
             Self::OrphanedSidecar { path, moved_to } => {
-                write!(f, "'{}' was left over from another database; moved to '{}'", path.display(), moved_to.display())
+                let (path, moved_to) = (path.display(), moved_to.display());
+                write!(f, "'{path}' does not belong to the file that is there now; moved to '{moved_to}'")
             }
             Self::NotInFile { path, wal } => {
                 write!(f, "'{wal}' holds work that is not in '{path}' itself and is not taken; ")?;

@@ -14,6 +14,7 @@ use crate::cli::json;
 use crate::cli::render::size::count;
 use crate::model::RepoPath;
 use crate::repo::RepoError;
+use crate::repo::beside::refuse_other_name;
 use crate::repo::pathspec::repo_path;
 use crate::sqlite::apply::{Applied, ApplyError, ApplyOptions, Conflict, apply_changeset, apply_script};
 use crate::sqlite::attach::Busy;
@@ -86,6 +87,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let options = ApplyOptions { busy, check: args.check, verify: !args.no_verify };
     let path = ctx.resolve(&database);
     deny_unmaterialized(&path, &database, ctx)?;
+    refuse_other_name(&path, &database).map_err(RepoError::from)?;
     let done = match script(&bytes) {
         Some(script) => apply_script(&path, script, &options),
         None => apply_changeset(&path, &bytes, &options),

@@ -304,10 +304,11 @@ fn add(error: &AddError) -> String {
 fn beside(error: &BesideError) -> String {
     match error {
         BesideError::Unfinished { sidecar, .. } => format!(
-            "close the program that uses it, so that its work comes into the file; or give up what is in '{sidecar}' with --force"
+            "close the program that uses it, so that its work comes into the file; or give up what is in '{}' with --force",
+            sidecar.display()
         ),
         BesideError::OtherName { other, .. } => {
-            format!("close the program that uses '{other}', and let it open the tracked name")
+            format!("close the program that uses '{}'; let programs open one and the same name", other.display())
         }
     }
 }

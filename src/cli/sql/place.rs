@@ -16,6 +16,7 @@ use crate::model::RepoPath;
 use crate::repo::RepoError;
 use crate::repo::Repository;
 use crate::repo::autosync::Autosync;
+use crate::repo::beside::refuse_other_name;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::repo_path;
 use crate::repo::recording::SessionRecorder;
@@ -158,6 +159,9 @@ impl Place {
             (Some(file), None) => self.volume_of(file)?,
             _ => None,
         };
+        if let (Some(file), None) = (&self.file, &self.rev) {
+            refuse_other_name(file, Path::new(&self.shown)).map_err(RepoError::from)?;
+        }
         let target = match (&self.file, &self.rev) {
             _ if let Some(name) = &unmaterialized => Target::Volume { name, read_only: self.read_only },
             (None, _) => match &self.volume {
