@@ -308,14 +308,16 @@ fn wrong_usage_is_told_apart_from_failure() {
 }
 
 /// Lets a test see permissions: the superuser ignores them, so the command runs as nobody.
-fn unprivileged(env: &TestEnvironment, args: &[&str]) -> Command {
+pub fn unprivileged(env: &TestEnvironment, args: &[&str]) -> Command {
     let root = env.outside();
     if std::fs::metadata("/proc/self").expect("this process").uid() != 0 {
         return env.command(args);
     }
     let binary = root.join("graft-for-nobody");
     if !binary.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_graft"), &binary).expect("a copy of the binary");
+        // Not by this process: another test may start a program meanwhile, which would hold the copy open for writing.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_graft")).arg(&binary).status();
+        assert!(copied.expect("cp starts").success(), "no copy of the binary");
     }
     std::fs::set_permissions(&root, PermissionsExt::from_mode(0o755)).expect("a mode");
     let mut command = env.program(&binary, env.repo());
@@ -324,7 +326,7 @@ fn unprivileged(env: &TestEnvironment, args: &[&str]) -> Command {
 }
 
 /// Gives everything under `path` to nobody, if the tests run as the superuser.
-fn give_away(path: &Path) {
+pub fn give_away(path: &Path) {
     if std::fs::metadata(path).expect("metadata").uid() == 0 {
         std::os::unix::fs::lchown(path, Some(65534), Some(65534)).expect("a new owner");
     }
@@ -372,7 +374,8 @@ fn a_read_only_worktree_can_be_read() {
     run(&["fsck"]).ok();
 }
 
-fn set_modes(path: &Path, folder: u32, file: u32) {
+/// Sets the modes of everything under `path`.
+pub fn set_modes(path: &Path, folder: u32, file: u32) {
     let mode = if path.is_dir() { 0o755 } else { file };
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
     if path.is_dir() {

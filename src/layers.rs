@@ -14,9 +14,10 @@ const MAY_USE: [(&str, &[&str]); 6] = [
 ];
 
 /// Each guarded word, and the only storey that may say it.
-const ONLY_IN: [(&str, &str); 9] = [
+const ONLY_IN: [(&str, &str); 10] = [
     ("rusqlite", "sqlite"),
     ("fjall", "store"),
+    ("lsm_tree", "store"),
     ("object_store", "store"),
     ("tokio", "store"),
     ("clap", "cli"),

@@ -133,6 +133,14 @@ impl StoreError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Tells whether this user may not write, or nobody may: then what only makes later look-ups quicker can be done without.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Lock(LockError::Io { source, .. }) => is_refusal(source),
+            _ => false,
+        }
+    }
+
     /// Tells whether stored data is missing or damaged.
     pub fn is_damage(&self) -> bool {
         !matches!(
@@ -145,6 +153,11 @@ impl StoreError {
     pub fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), what: what.into() }
     }
+}
+
+/// Tells whether the system refuses access.
+pub fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The result of a storage operation.

@@ -4,9 +4,10 @@
 //! set aside and rebuilt from segments and packs (see `rebuild`), and the user is told. `store.lock` guards the fjall
 //! folder as a whole (fold, rebuild); the repository lock, held by whoever publishes, guards the tail.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::entries::{Entry, Keyspace};
@@ -24,6 +25,9 @@ const FOLD_BYTES: u64 = 4 << 20;
 /// Matches that a prefix search gives at the most.
 const PREFIX_LIMIT: usize = 64;
 
+/// Entries in memory.
+type Known = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
+
 /// The index of a repository.
 pub struct Index {
     dir: PathBuf,
@@ -33,6 +37,8 @@ pub struct Index {
     on_notice: OnWait,
     /// Whether the files have been searched for something the index did not know: once is enough.
     searched: AtomicBool,
+    /// What segments and packs say, where the index is of no use and may not be made anew.
+    from_files: OnceLock<Known>,
 }
 
 impl Index {
@@ -45,9 +51,10 @@ impl Index {
             timeout,
             on_notice,
             searched: AtomicBool::new(false),
+            from_files: OnceLock::new(),
         };
         if index.tail().is_damaged() {
-            index.rebuild("the index tail is damaged")?;
+            index.mend("the index tail is damaged")?;
         }
         Ok(index)
     }
@@ -63,20 +70,30 @@ impl Index {
         if let Some(value) = self.in_tail(keyspace, key)? {
             return Ok(Some(value));
         }
-        let found = match self.shelf.get(keyspace, key) {
-            Err(StoreError::Index { what, .. }) => {
-                self.rebuild(&what)?;
-                self.shelf.get(keyspace, key)?
-            }
-            other => other?,
-        };
-        match found {
+        match self.folded(keyspace, key)? {
             // Another process may have folded, or appended, between the two looks.
             None if self.tail().reload()? => Ok(match self.in_tail(keyspace, key)? {
                 Some(value) => Some(value),
-                None => self.shelf.get(keyspace, key)?,
+                None => self.folded(keyspace, key)?,
             }),
             found => Ok(found),
+        }
+    }
+
+    /// Returns a value that is not in the tail.
+    fn folded(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(known) = self.from_files.get() {
+            return Ok(known.get(&(keyspace, key.to_vec())).cloned());
+        }
+        match self.shelf.get(keyspace, key) {
+            Err(error) if is_of_no_use(&error) => {
+                self.mend(&reason(&error))?;
+                match self.from_files.get() {
+                    Some(known) => Ok(known.get(&(keyspace, key.to_vec())).cloned()),
+                    None => self.shelf.get(keyspace, key),
+                }
+            }
+            other => other,
         }
     }
 
@@ -92,7 +109,7 @@ impl Index {
         if !lost {
             return Ok(None);
         }
-        self.rebuild("it does not know things that the files hold")?;
+        self.mend("it does not know things that the files hold")?;
         self.get(keyspace, key)
     }
 
@@ -114,13 +131,7 @@ impl Index {
         wanted: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.tail().reload()?;
-        let mut out = match self.shelf.range(keyspace, start, limit, wanted) {
-            Err(StoreError::Index { what, .. }) => {
-                self.rebuild(&what)?;
-                self.shelf.range(keyspace, start, limit, wanted)?
-            }
-            other => other?,
-        };
+        let mut out = self.folded_range(keyspace, start, limit, wanted)?;
         let tail = self.tail();
         let fresh = tail.range(keyspace, start).take_while(|(key, _)| wanted(key)).take(limit);
         // The tail's value is the newer one where both have the key.
@@ -129,6 +140,24 @@ impl Index {
         out.extend(fresh);
         out.sort();
         Ok(out)
+    }
+
+    fn folded_range(
+        &self,
+        keyspace: Keyspace,
+        start: &[u8],
+        limit: usize,
+        wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        if self.from_files.get().is_none() {
+            match self.shelf.range(keyspace, start, limit, wanted) {
+                Err(error) if is_of_no_use(&error) => self.mend(&reason(&error))?,
+                other => return other,
+            }
+        }
+        let Some(known) = self.from_files.get() else { return self.shelf.range(keyspace, start, limit, wanted) };
+        let from = known.range((keyspace, start.to_vec())..).take_while(|((k, key), _)| *k == keyspace && wanted(key));
+        Ok(from.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
     /// Returns all entries of a keyspace, in key order.
@@ -144,10 +173,17 @@ impl Index {
         let mut tail = self.tail();
         tail.reload()?;
         tail.append(entries)?;
-        if tail.operations() >= FOLD_AFTER || tail.valid_len() >= FOLD_BYTES {
-            self.fold(&mut tail)?;
+        if tail.operations() < FOLD_AFTER && tail.valid_len() < FOLD_BYTES {
+            return Ok(());
         }
-        Ok(())
+        match self.fold(&mut tail) {
+            // The tail stays as it is, and is folded into the new one next time.
+            Err(StoreError::Index { what, .. }) => {
+                drop(tail);
+                self.rebuild(&what)
+            }
+            other => other,
+        }
     }
 
     /// Closes fjall, for as long as something slow happens.
@@ -160,15 +196,31 @@ impl Index {
         self.shelf.give_way();
     }
 
+    /// Makes look-ups possible again: with a new index, or, where this user may not write, with what the files say, for as long as
+    /// this process runs.
+    fn mend(&self, why: &str) -> Result<()> {
+        match self.rebuild(why) {
+            Err(error) if error.is_refusal() => {
+                tracing::debug!(why, "reading the files instead of the index");
+                let known = rebuild::entries(&self.dir)?.into_iter().map(|e| ((e.keyspace, e.key), e.value));
+                let _ = self.from_files.set(known.collect());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Sets the index aside and makes a new one from segments and packs.
     pub fn rebuild(&self, why: &str) -> Result<()> {
-        (self.on_notice)(&format!("rebuilding the index {} ({why})", self.shelf.path().display()));
         let _lock = self.store_lock()?;
         self.shelf.close();
         let tmp = self.dir.join("tmp");
         let fresh = tmp.join(format!("store-{}", std::process::id()));
         let failed = |path: &Path| StoreError::io("write", path);
         remove_dir(&fresh)?;
+        // Says whether anything may be written here at all.
+        durable::create_dir_all(&fresh).map_err(failed(&fresh))?;
+        (self.on_notice)(&format!("rebuilding the index {} ({why})", self.shelf.path().display()));
         let entries = rebuild::entries(&self.dir)?;
         let shelf = Shelf::new(fresh.clone(), self.timeout, self.on_notice.clone());
         shelf.ingest(entries.iter().map(|e| (e.keyspace, e.key.as_slice(), e.value.as_slice())))?;
@@ -191,11 +243,7 @@ impl Index {
     fn fold(&self, tail: &mut Tail) -> Result<()> {
         let _lock = self.store_lock()?;
         tracing::info!(operations = tail.operations(), "folding the index tail");
-        match self.shelf.ingest(tail.all()) {
-            // The tail stays as it is, so the next look-up finds the damage and mends it.
-            Err(StoreError::Index { .. }) => return Ok(()),
-            other => other?,
-        }
+        self.shelf.ingest(tail.all())?;
         durable::crash_point();
         tail.clear(&self.dir.join("tmp"))
     }
@@ -210,6 +258,20 @@ impl Index {
 
     fn store_lock(&self) -> Result<FileLock> {
         Ok(FileLock::acquire(&self.dir.join("store.lock"), self.timeout, &|holder| (self.on_notice)(holder))?)
+    }
+}
+
+/// Tells whether the fjall store cannot be read, though the files it was made from may well be.
+fn is_of_no_use(error: &StoreError) -> bool {
+    matches!(error, StoreError::Index { .. }) || error.is_refusal()
+}
+
+/// Returns why it cannot be read, for people.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Index { what, .. } => what.clone(),
+        StoreError::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -51,6 +51,7 @@ mod segment;
 mod segment_merge;
 mod segment_writer;
 mod shelf;
+mod shelf_reader;
 mod tail;
 #[cfg(test)]
 mod tests;

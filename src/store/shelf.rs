@@ -1,17 +1,20 @@
-//! The fjall store, opened late and closed soon.
+//! The fjall store: written with fjall, read without it.
 //!
-//! fjall allows one process at a time, readers included. So a process opens it when it must, keeps it for as long as
-//! look-ups follow each other, and a helper thread closes it after [`IDLE`] without one: nobody is kept waiting by a
-//! pager, a scan or a prompt. Entries come in by ingestion only, which bypasses fjall's journal.
+//! fjall allows one process at a time, opens its journal for writing and syncs it whenever it is opened. So only what writes opens
+//! it, briefly. Entries come in by ingestion alone, which bypasses the journal: all of them lie in the store's trees, and readers
+//! open just the tree that they need ([`super::shelf_reader`]). A process keeps what it reads open for as long as look-ups follow each
+//! other, and a helper thread closes it after [`IDLE`] without one: nobody who writes is kept waiting by a pager, a scan or a
+//! prompt.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fjall::{Database, KeyspaceCreateOptions, Readable};
+use fjall::{Database, KeyspaceCreateOptions};
 
 use super::entries::Keyspace;
 use super::error::{Result, StoreError};
+use super::shelf_reader::{self, ReadError, Reader};
 
 /// How long an open store may lie unused.
 const IDLE: Duration = Duration::from_millis(20);
@@ -34,14 +37,15 @@ pub struct Shelf {
 
 #[derive(Default)]
 struct State {
-    open: Option<Open>,
+    open: Option<Reader>,
     opened: Option<Instant>,
     last_used: Option<Instant>,
     closer_runs: bool,
 }
 
-struct Open {
-    db: Database,
+/// The store, opened to write.
+struct Writer {
+    _db: Database,
     keyspaces: Vec<fjall::Keyspace>,
 }
 
@@ -63,7 +67,7 @@ impl Shelf {
 
     /// Returns a value; `None` if there is no store yet.
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.read(|open| Ok(open.keyspace(keyspace).get(key)?.map(|v| v.to_vec()))).map(Option::flatten)
+        self.read(|open| open.get(keyspace, key)).map(Option::flatten)
     }
 
     /// Returns up to `limit` entries of a keyspace with `start <= key`, in key order, while `wanted` says yes.
@@ -74,27 +78,22 @@ impl Shelf {
         limit: usize,
         wanted: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let found = self.read(|open| {
-            let mut out = Vec::new();
-            for guard in open.db.snapshot().range(open.keyspace(keyspace), start..) {
-                let (key, value) = guard.into_inner()?;
-                if out.len() == limit || !wanted(&key) {
-                    break;
-                }
-                out.push((key.to_vec(), value.to_vec()));
-            }
-            Ok(out)
-        })?;
-        Ok(found.unwrap_or_default())
+        Ok(self.read(|open| open.range(keyspace, start, limit, wanted))?.unwrap_or_default())
     }
 
     /// Takes in sorted entries, creating the store if need be.
     pub fn ingest<'a>(&self, entries: impl Iterator<Item = (Keyspace, &'a [u8], &'a [u8])>) -> Result<()> {
-        let mut state = self.opened()?;
-        let open = state.open.as_mut().expect("just opened");
-        let result = open.ingest(entries);
-        self.done(state);
-        result.map_err(|e| self.failed(&e))
+        let mut state = lock(&self.state);
+        // Whoever reads keeps out whoever writes, also in one process.
+        state.open = None;
+        let writer = self.patiently(|| match Writer::new(&self.path) {
+            Err(fjall::Error::Locked) => Ok(None),
+            other => other.map(Some).map_err(|e| self.failed(&e)),
+        })?;
+        let outcome = writer.ingest(entries).map_err(|e| self.failed(&e));
+        drop(writer);
+        shelf_reader::tidy(&self.path);
+        outcome
     }
 
     /// Closes the store now, if it is open.
@@ -110,23 +109,34 @@ impl Shelf {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Open) -> fjall::Result<T>) -> Result<Option<T>> {
+    fn read<T>(&self, mut look: impl FnMut(&mut Reader) -> Result<T, ReadError>) -> Result<Option<T>> {
         if !self.exists() {
             return Ok(None);
         }
-        let state = self.opened()?;
-        let result = look(state.open.as_ref().expect("just opened"));
+        let mut state = lock(&self.state);
+        let mut outcome = self.look(&mut state, &mut look);
+        if matches!(&outcome, Err(error) if error.may_pass()) {
+            // Another process has tidied up in the same moment.
+            state.open = None;
+            outcome = self.look(&mut state, &mut look);
+        }
+        if outcome.is_err() {
+            state.open = None;
+        }
         self.done(state);
-        result.map(Some).map_err(|e| self.failed(&e))
+        outcome.map(Some).map_err(|error| error.explain(&self.path))
     }
 
-    fn opened(&self) -> Result<MutexGuard<'_, State>> {
-        let mut state = lock(&self.state);
+    fn look<T>(
+        &self,
+        state: &mut State,
+        look: &mut dyn FnMut(&mut Reader) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         if state.open.is_none() {
-            state.open = Some(self.open()?);
+            state.open = Some(self.patiently(|| Reader::open(&self.path))?);
             state.opened = Some(Instant::now());
         }
-        Ok(state)
+        look(state.open.as_mut().expect("just opened"))
     }
 
     /// Notes the use and makes sure that somebody closes the store afterwards.
@@ -139,21 +149,18 @@ impl Shelf {
         }
     }
 
-    fn open(&self) -> Result<Open> {
+    /// Tries again until others let go of the store.
+    fn patiently<T, E: From<StoreError>>(&self, mut open: impl FnMut() -> Result<Option<T>, E>) -> Result<T, E> {
         let started = Instant::now();
         let mut told = false;
         loop {
-            match Open::new(&self.path) {
-                Ok(open) => {
-                    tracing::debug!(path = %self.path.display(), took = ?started.elapsed(), "opened the index");
-                    return Ok(open);
-                }
-                Err(fjall::Error::Locked) => {}
-                Err(e) => return Err(self.failed(&e)),
+            if let Some(opened) = open()? {
+                tracing::debug!(path = %self.path.display(), took = ?started.elapsed(), "opened the index");
+                return Ok(opened);
             }
             let waited = started.elapsed();
             if waited >= self.timeout {
-                return Err(StoreError::IndexBusy { path: self.path.clone(), seconds: waited.as_secs() });
+                return Err(StoreError::IndexBusy { path: self.path.clone(), seconds: waited.as_secs() }.into());
             }
             if !told && waited >= Duration::from_secs(1) {
                 (self.on_wait)("the index is in use by another graft process");
@@ -187,14 +194,14 @@ fn words(error: &fjall::Error) -> String {
     }
 }
 
-impl Open {
+impl Writer {
     fn new(path: &Path) -> fjall::Result<Self> {
         let db = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open()?;
         let keyspaces = Keyspace::ALL
             .iter()
             .map(|k| db.keyspace(k.name(), KeyspaceCreateOptions::default))
             .collect::<fjall::Result<_>>()?;
-        Ok(Self { db, keyspaces })
+        Ok(Self { _db: db, keyspaces })
     }
 
     fn keyspace(&self, keyspace: Keyspace) -> &fjall::Keyspace {

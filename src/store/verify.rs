@@ -1,6 +1,6 @@
 //! Verification of stored pages, for `fsck`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::Store;
@@ -59,6 +59,16 @@ impl Store {
             }
         }
         Ok(out)
+    }
+
+    /// Returns the packs that are not there although the index knows objects in them, and how many.
+    pub fn missing_packs(&self) -> Result<BTreeMap<PathBuf, usize>, StoreError> {
+        let mut packs: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for (_, value) in self.index().all(Keyspace::Objects)? {
+            *packs.entry(paths::pack(self.dir(), self.index_value::<ObjectPlace>(&value)?.0)).or_default() += 1;
+        }
+        packs.retain(|path, _| !path.exists());
+        Ok(packs)
     }
 
     /// Moves damaged segments and packs that nothing refers to any more into the folder `damaged`.
