@@ -8,6 +8,7 @@ use super::heal::KnownDamage;
 use super::index::Index;
 use super::monitor::Work;
 use super::objects::ObjectReader;
+use super::refs::RefError;
 use crate::model::{CommitHash, ObjectId, ObjectKind, RefName, RepoPath, Snapshot};
 use crate::store::Verified;
 use crate::util::interrupt;
@@ -66,6 +67,18 @@ pub struct FsckReport {
 
 /// Where a snapshot is used, for people.
 type Uses = BTreeMap<ObjectId, Vec<String>>;
+
+/// A file of objects that is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is missing, and with it {objects} object{}", if *objects == 1 { "" } else { "s" })]
+struct MissingPack {
+    objects: usize,
+}
+
+/// A log that says nothing where another does.
+#[derive(Debug, thiserror::Error)]
+#[error("it is empty, and others are not: what it said is lost, unless 'graft reflog expire' took it out")]
+struct EmptyLog;
 
 struct Check<'r> {
     repo: &'r Repository,
@@ -133,6 +146,10 @@ impl Check<'_> {
             let name = path.strip_prefix(self.repo.top()).unwrap_or(&path).display().to_string();
             self.find(name, error, Vec::new());
         }
+        for (path, objects) in self.repo.store().missing_packs()? {
+            let name = path.strip_prefix(self.repo.top()).unwrap_or(&path).display().to_string();
+            self.find(name, MissingPack { objects }, Vec::new());
+        }
         Ok(())
     }
 
@@ -166,10 +183,29 @@ impl Check<'_> {
 
     /// Adds what the reflogs name: everything that can still be brought back.
     fn reflog_tips(&mut self, tips: &mut Vec<(ObjectId, String)>) -> Result<()> {
-        let mut names: Vec<RefName> = self.repo.refs().list("refs/")?.refs.into_iter().map(|r| r.name).collect();
+        let refs = self.repo.refs();
+        let super::refs::RefList { refs: good, broken } = refs.list("refs/")?;
+        let mut names: Vec<RefName> = good.into_iter().map(|r| r.name).collect();
+        names.extend(broken.iter().filter_map(RefError::name));
         names.push(RefName::head());
+        let mut silent = Vec::new();
+        let mut said = HashSet::new();
         for name in names {
-            for entry in self.repo.refs().log(&name)? {
+            if refs.is_log_empty(&name) {
+                silent.push(name);
+                continue;
+            }
+            // A ref that is damaged was found already; what its log says may help.
+            let entries = refs.log(&name).or_else(|_| refs.log_as_it_is(&name));
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(e) => {
+                    self.find(format!("reflog of {name}"), e, Vec::new());
+                    continue;
+                }
+            };
+            for entry in entries {
+                said.extend(entry.iter().filter_map(|entry| entry.new));
                 match entry {
                     Ok(entry) => {
                         self.report.checked.reflog_entries += 1;
@@ -178,6 +214,12 @@ impl Check<'_> {
                     }
                     Err(e) => self.find(format!("reflog of {name}"), e, Vec::new()),
                 }
+            }
+        }
+        // HEAD and its branch say the same, so one of them cannot have nothing to say.
+        for name in silent {
+            if refs.resolve(&name).ok().flatten().is_some_and(|id| said.contains(&id)) {
+                self.find(format!("reflog of {name}"), EmptyLog, Vec::new());
             }
         }
         Ok(())
@@ -239,6 +281,8 @@ impl Check<'_> {
                     self.uses.entry(entry.snapshot).or_default().push(format!("{} as staged", entry.path));
                 }
             }
+            // What the index is held against was found already.
+            Err(RepoError::Ref(_) | RepoError::Read(_)) => {}
             Err(e) => self.find("index", e, vec!["what was staged and not committed".to_owned()]),
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{RepoError, Result};
+use super::refs::{Head, RefError};
 use super::{DIR, FORMAT, Repository, Settings, is_repository};
 use crate::model::RefName;
 use crate::model::refname::RefNameError;
@@ -55,11 +56,16 @@ impl Repository {
         let dir = top.join(DIR);
         if dir.join("HEAD").exists() {
             let repo = Self::open(&top, settings.clone())?;
-            let branch = match repo.refs().head()? {
-                super::refs::Head::Branch(branch) => branch,
-                super::refs::Head::Detached(_) => RefName::head(),
+            let branch = match repo.refs().head() {
+                Ok(Head::Branch(branch)) => Some(branch),
+                Ok(Head::Detached(_)) => Some(RefName::head()),
+                // Whoever names a branch has HEAD made anew; what it held leads nowhere.
+                Err(RefError::Damaged { .. }) if options.initial_branch.is_some() => None,
+                Err(error) => return Err(error.into()),
             };
-            return Ok(InitOutcome { dir, branch, reinitialized: true, inside: None, untrusted: None });
+            if let Some(branch) = branch {
+                return Ok(InitOutcome { dir, branch, reinitialized: true, inside: None, untrusted: None });
+            }
         }
         let had_files = is_repository(&dir);
         // What lies in a folder that was there may be somebody else's.

@@ -50,7 +50,7 @@ pub fn read(
                 }
                 Ok(id) if repo.kind(&id).map_err(RepoError::from)? == ObjectKind::Snapshot => named.push((word, id)),
                 Ok(_) => commits.push(revs::commit(repo, word)?),
-                Err(_) if let Some(unborn) = unborn(repo, cwd, word) => return Err(unborn),
+                Err(_) if let Some(failure) = no_revision(repo, cwd, word) => return Err(failure),
                 Err(e) if !paths.is_empty() => return Err(e),
                 Err(_) => break,
             }
@@ -86,10 +86,11 @@ pub fn read(
     Ok(Asked::Files(DiffRequest { target, pathspecs, cwd: cwd.to_owned(), reverse: false }))
 }
 
-/// Explains a word that names the commit of a branch which has none yet.
-fn unborn(repo: &Repository, cwd: &Path, word: &str) -> Option<Failure> {
+/// Explains a word that is a revision, though not one that can be read: of a branch without commits, or of one that is damaged.
+fn no_revision(repo: &Repository, cwd: &Path, word: &str) -> Option<Failure> {
     let error = repo.resolver(cwd).object(word).err()?;
-    matches!(error, RevError::Unborn { .. }).then(|| Failure::from(error))
+    matches!(error, RevError::Unborn { .. } | RevError::Dangling { .. } | RevError::Ref(_) | RevError::Read(_))
+        .then(|| Failure::from(error))
 }
 
 /// Reads `A..B` or `A...B`; what is left out is HEAD.

@@ -21,6 +21,7 @@ use crate::repo::init::InitError;
 use crate::repo::objects::ReadError;
 use crate::repo::operations::UndoError;
 use crate::repo::pathspec::PathspecError;
+use crate::repo::reflog::ReflogError;
 use crate::repo::refs::RefError;
 use crate::repo::remove::RemoveError;
 use crate::repo::reset::ResetError;
@@ -34,6 +35,7 @@ use crate::store::replica::ReplicaError;
 use crate::store::{StoreError, VolumeError};
 use crate::util::lock::LockError;
 
+const NEW_HEAD: &str = "'graft init -b <branch>' makes HEAD anew, on that branch, and leaves everything else as it is; '.graft/logs/HEAD' says where it was";
 const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
 const REBUILD: &str = "run 'graft fsck --rebuild-index'; it is made from the other files and holds nothing of its own";
 const NEWER: &str = "use a newer graft; nothing was changed";
@@ -247,9 +249,14 @@ pub(super) fn store(error: &StoreError) -> Option<&'static str> {
 
 fn refs(error: &RefError) -> Option<&'static str> {
     match error {
-        RefError::Damaged { .. } | RefError::DamagedPacked { .. } | RefError::NoHead { .. } | RefError::Lost { .. } => {
+        RefError::Damaged { name, .. } if name == "HEAD" => Some(NEW_HEAD),
+        RefError::NoHead { .. } => Some(NEW_HEAD),
+        RefError::Damaged { .. } | RefError::DamagedPacked { .. } | RefError::Lost { .. } => {
             Some("run 'graft fsck' to see what is damaged; the reflog under .graft/logs knows earlier values")
         }
+        RefError::Reflog(ReflogError::Damaged { .. }) => Some(
+            "run 'graft fsck' to see what is damaged; the ref itself is sound, and what the reflog lost at its end is cut off when the ref changes next",
+        ),
         RefError::Moved { .. } => Some("another graft moved it; look at 'graft status' and try again"),
         RefError::Exists { .. } | RefError::Nested { .. } => Some("choose another name"),
         _ => None,

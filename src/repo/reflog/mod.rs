@@ -1,7 +1,8 @@
 //! The reflog of one ref: every value it had, in Git's line format, newest last in the file.
 //!
 //! A line is `<old id> <new id> <name> <<mail>> <seconds> <+hhmm>\t<message>\n`, with 64 zeros for "no value". A crash in
-//! the middle of an append leaves a line without its end; readers ignore it and the next append cuts it off.
+//! the middle of an append leaves a line without its end; readers ignore it and the next append cuts it off. Zeros at the end are
+//! another matter: lines that were there before the power failed. They are damage, until the next append cuts them off.
 
 mod entry;
 mod reverse;
@@ -74,12 +75,16 @@ impl Reflog {
     ///
     /// A damaged line is an error, after which older entries still follow. A missing file has no entries.
     pub fn newest_first(&self) -> Result<ReflogIter, ReflogError> {
-        let lines = match File::open(&self.path) {
+        let mut lines = match File::open(&self.path) {
             Ok(file) => Some(ReverseLines::new(file).map_err(|e| self.io(e))?),
             Err(e) if is_absent(&e) => None,
             Err(e) => return Err(self.io(e)),
         };
-        Ok(ReflogIter { lines, path: self.path.clone() })
+        let zeroed = match &mut lines {
+            Some(lines) => lines.zeros_at_end().or_else(|e| if is_absent(&e) { Ok(None) } else { Err(self.io(e)) })?,
+            None => None,
+        };
+        Ok(ReflogIter { lines, path: self.path.clone(), zeroed })
     }
 
     /// Appends an entry durably, after cutting off what an interrupted append may have left.
@@ -101,6 +106,11 @@ impl Reflog {
         durable::append(&self.path, entry.to_line().as_bytes()).map_err(|e| self.io(e))
     }
 
+    /// Tells whether there is a file without a single line.
+    pub fn is_empty(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|meta| meta.is_file() && meta.len() == 0)
+    }
+
     /// Cuts off the entry that begins at `offset`, and all that follow it.
     pub fn cut_at(&self, offset: u64) -> Result<(), ReflogError> {
         durable::truncate(&self.path, offset).map_err(|e| self.io(e))
@@ -119,11 +129,16 @@ fn is_absent(error: &io::Error) -> bool {
 pub struct ReflogIter {
     lines: Option<ReverseLines>,
     path: PathBuf,
+    /// Where zeros stand instead of the newest lines.
+    zeroed: Option<u64>,
 }
 
 impl ReflogIter {
     /// Returns the next older entry together with the offset of its line.
     pub fn next_with_offset(&mut self) -> Option<Result<(u64, ReflogEntry), ReflogError>> {
+        if let Some(offset) = self.zeroed.take() {
+            return Some(Err(ReflogError::Damaged { path: self.path.clone(), offset }));
+        }
         let lines = self.lines.as_mut()?;
         match lines.next() {
             Ok(None) => {

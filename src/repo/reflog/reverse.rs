@@ -46,6 +46,15 @@ impl ReverseLines {
         }
     }
 
+    /// Returns where the torn end begins, if it ends in zeros, as what was being written never does.
+    pub fn zeros_at_end(&mut self) -> io::Result<Option<u64>> {
+        let mut last = [1];
+        if self.start > 0 {
+            self.file.read_exact_at(&mut last, self.start - 1)?;
+        }
+        Ok(if last == [0] { Some(self.whole_len()?) } else { None })
+    }
+
     /// Returns the length of the file without a torn last line.
     pub fn whole_len(&mut self) -> io::Result<u64> {
         self.trim()?;

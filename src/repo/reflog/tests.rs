@@ -110,3 +110,22 @@ proptest! {
         prop_assert_eq!(ReflogEntry::parse(line.strip_suffix('\n').unwrap()), Some(entry));
     }
 }
+
+#[test]
+fn zeros_in_place_of_lines_are_damage_and_a_torn_line_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Reflog::new(dir.path().join("HEAD"));
+    let lines = entry(1).to_line() + &entry(2).to_line();
+    for (kept, zeros) in [(0, lines.len()), (entry(1).to_line().len(), 9), (lines.len(), 20_000)] {
+        let mut bytes = lines.as_bytes()[..kept].to_vec();
+        bytes.resize(kept + zeros, 0);
+        fs::write(log.path(), &bytes).unwrap();
+        let found: Vec<_> = log.newest_first().unwrap().collect();
+        assert!(matches!(found[0], Err(ReflogError::Damaged { offset, .. }) if offset == kept as u64), "{kept}");
+        assert_eq!(found.len() - 1, lines[..kept].lines().count(), "what is left still reads");
+        log.append(&entry(3)).unwrap();
+        assert_eq!(read(&log)[0], entry(3));
+        fs::write(log.path(), &lines.as_bytes()[..lines.len() - 5]).unwrap();
+        assert_eq!(read(&log), [entry(1)]);
+    }
+}

@@ -22,6 +22,16 @@ impl RefStore {
         Ok(RefLogIter { first, entries })
     }
 
+    /// Iterates over what the log of a ref says, newest first, whatever the ref itself says: for refs that are damaged.
+    pub fn log_as_it_is(&self, name: &RefName) -> Result<RefLogIter, RefError> {
+        Ok(RefLogIter { first: None, entries: self.reflog(name).newest_first()? })
+    }
+
+    /// Tells whether the log of a ref is there and says nothing.
+    pub fn is_log_empty(&self, name: &RefName) -> bool {
+        self.reflog(name).is_empty()
+    }
+
     /// Fails if a ref that does not exist once did: a deletion takes the reflog along, so the ref was lost. A reflog of
     /// one line may be that of a ref which an interrupted process did not come to create.
     pub fn deny_loss(&self, name: &RefName) -> Result<(), RefError> {

@@ -131,6 +131,17 @@ pub enum RefError {
     Reflog(#[from] ReflogError),
 }
 
+impl RefError {
+    /// Returns the name of the ref that is damaged or lost.
+    pub fn name(&self) -> Option<RefName> {
+        match self {
+            Self::Damaged { name, .. } => RefName::new(name).ok(),
+            Self::Lost { name, .. } => Some(name.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// What a ref holds; as text, what its file has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]

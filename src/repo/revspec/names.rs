@@ -179,10 +179,21 @@ impl Resolver<'_> {
 
     /// Explains why `typed`, a part of the revision `text`, names nothing.
     pub(super) fn unknown(&self, text: &str, typed: &str) -> RevError {
-        if let Ok(Head::Branch(branch)) = self.refs.head()
-            && (typed == "HEAD" || Some(typed) == branch.as_branch())
-        {
-            return RevError::Unborn { branch };
+        match self.refs.head() {
+            Ok(Head::Branch(branch)) if typed == "HEAD" || Some(typed) == branch.as_branch() => {
+                return match self.refs.deny_loss(&branch) {
+                    Ok(()) => RevError::Unborn { branch },
+                    Err(error) => error.into(),
+                };
+            }
+            Err(error) if typed == "HEAD" => return error.into(),
+            _ => {}
+        }
+        // A branch whose file is gone is no other branch that is called nearly the same.
+        for full in full_names(typed) {
+            if let Err(error) = self.refs.deny_loss(&full) {
+                return error.into();
+            }
         }
         let names = self.refs.list("refs/").map(|list| list.refs).unwrap_or_default();
         let known = names.iter().map(|r| r.name.short()).chain(["HEAD"]);
