@@ -1,6 +1,7 @@
 //! Every command: what it prints, with which exit code, and what it does. Texts are compared with snapshots;
 //! `SNAPSHOTS=overwrite cargo test --test cli commands` writes them anew, to be read before they are kept.
 
+mod as_git;
 mod clean;
 mod commit_options;
 mod files;

@@ -260,7 +260,7 @@ fn what_is_misspelled_is_an_error_with_a_suggestion() {
     // A table that is there but does not differ is no error.
     env.graft(["diff", "--stat", "-t", "n*"]).ok();
     env.graft(["diff", "--where", "prise > 1"]).wrong_usage(&["'prise > 1' is no condition", "no such column: prise"]);
-    env.graft(["diff", "--diff-filter=X"]).wrong_usage(&["'X'"]);
+    env.graft(["diff", "--diff-filter=Z"]).wrong_usage(&["'Z'"]);
 }
 
 #[test]

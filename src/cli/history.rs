@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::context::Context;
-use super::diff::{self, View};
+use super::diff::{self, Filter, View};
 use super::error::Failure;
 use super::output::Output;
 use super::render::change;
@@ -13,7 +13,7 @@ use super::render::pretty::{self, Decoration, Format, Look, Shown};
 use super::render::view;
 use super::revs;
 use super::style::Theme;
-use crate::model::{Commit, ObjectId, ObjectKind, RefName};
+use crate::model::{Commit, ObjectId, ObjectKind, RefName, RepoPath};
 use crate::repo::diff::FileDiff;
 use crate::repo::objects::ObjectReader;
 use crate::repo::pathspec::Pathspecs;
@@ -63,6 +63,14 @@ pub struct LookArgs {
     #[arg(long, group = "files")]
     pub stat: bool,
 
+    /// Show for each file that every commit changed how many rows came and how many went: as 'graft diff' does.
+    #[arg(long, group = "files")]
+    pub numstat: bool,
+
+    /// Show on one line how many files every commit changed, and how many rows came and went.
+    #[arg(long, group = "files")]
+    pub shortstat: bool,
+
     /// Show the names of the files that every commit changed.
     #[arg(long, group = "files")]
     pub name_only: bool,
@@ -70,6 +78,11 @@ pub struct LookArgs {
     /// Show the names of the files that every commit changed, and how.
     #[arg(long, group = "files")]
     pub name_status: bool,
+
+    /// Only files that were added (A), deleted (D), modified (M) or renamed (R), or are a database no more, or only now (T); small
+    /// letters leave them out. Commits without such files are left out.
+    #[arg(long, value_name = "ADMRT", value_parser = Filter::parse)]
+    pub diff_filter: Option<Filter>,
 }
 
 /// When to show the refs that name a commit.
@@ -105,8 +118,19 @@ impl LookArgs {
             (true, ..) => Files::Stat,
             (_, true, _) => Files::Names,
             (.., true) => Files::Status,
+            _ if self.numstat || self.shortstat => Files::None,
             _ => otherwise,
         }
+    }
+
+    /// Returns what to show of rows.
+    fn rows(&self) -> Vec<diff::Format> {
+        let all = [
+            (self.numstat, diff::Format::Numstat),
+            (self.shortstat, diff::Format::Shortstat),
+            (self.patch, diff::Format::Patch),
+        ];
+        all.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, format)| format).collect()
     }
 
     /// Returns the format of commits.
@@ -120,8 +144,11 @@ pub struct Writer<'r> {
     repo: &'r Repository,
     format: Format,
     files: Files,
-    /// Whether the rows that differ are shown.
-    patch: bool,
+    /// What is shown of the rows that differ.
+    rows: Vec<diff::Format>,
+    filter: Option<Filter>,
+    /// The file that is followed, as the commit in hand has it.
+    followed: Option<RepoPath>,
     /// Whether merges are compared with their first parent.
     merges: bool,
     only: Pathspecs,
@@ -155,8 +182,18 @@ impl<'r> Writer<'r> {
         let wants_refs = decorate != Decorate::No || ctx.out.json || matches!(format, Format::Pattern(..));
         Ok(Self {
             repo,
-            files: args.files(if args.patch { Files::None } else { otherwise.0 }),
-            patch: args.patch,
+            files: match args.files(if args.patch { Files::None } else { otherwise.0 }) {
+                // Numbers of rows are no part of the object.
+                Files::None if ctx.out.json && (args.numstat || args.shortstat) => Files::Status,
+                files => files,
+            },
+            rows: if ctx.out.json {
+                args.patch.then_some(diff::Format::Json).into_iter().collect()
+            } else {
+                args.rows()
+            },
+            filter: args.diff_filter,
+            followed: None,
             merges: otherwise.1,
             only,
             refs: if wants_refs { refs_by_commit(repo)? } else { HashMap::new() },
@@ -211,7 +248,7 @@ impl<'r> Writer<'r> {
 
     /// Writes what a commit changed in rows, if that was asked for.
     pub fn patch(&self, id: ObjectId, commit: &Commit, ctx: &mut Context) -> Result<(), Failure> {
-        if !self.patch || commit.parents.len() > 1 && !self.merges {
+        if self.rows.is_empty() || commit.parents.len() > 1 && !self.merges {
             return Ok(());
         }
         let files: Vec<FileDiff> = self.changes(&id)?.into_iter().map(FileDiff::stored).collect();
@@ -219,9 +256,32 @@ impl<'r> Writer<'r> {
         if !ctx.out.json && !files.is_empty() && (follows_files || !matches!(self.format, Format::Oneline)) {
             ctx.out.write_all(b"\n")?;
         }
-        let format = if ctx.out.json { diff::Format::Json } else { diff::Format::Patch };
-        diff::show(ctx, &files, &|file, options| self.repo.open_diff(file, options), &View::whole(format))?;
+        for (n, format) in self.rows.iter().enumerate() {
+            if n > 0 && !files.is_empty() {
+                ctx.out.write_all(b"\n")?;
+            }
+            diff::show(ctx, &files, &|file, options| self.repo.open_diff(file, options), &View::whole(*format))?;
+        }
         Ok(())
+    }
+
+    /// Names the file that is followed, as the next commit has it.
+    pub fn follow(&mut self, path: Option<RepoPath>) {
+        self.followed = path;
+    }
+
+    /// Tells whether commits are left out that changed no file of the kinds wanted.
+    pub fn filters(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Tells whether a commit changed a file of the kinds wanted.
+    pub fn wants(&self, id: &ObjectId, commit: &Commit) -> Result<bool, RepoError> {
+        Ok(match self.filter {
+            None => true,
+            Some(_) if commit.parents.len() > 1 && !self.merges => false,
+            Some(_) => !self.changes(id)?.is_empty(),
+        })
     }
 
     /// Returns the text of a commit and, below it, what it changed in rows.
@@ -281,7 +341,11 @@ impl<'r> Writer<'r> {
     /// Returns what a commit changed; pages are counted only for what shows them.
     fn changes(&self, id: &ObjectId) -> Result<Vec<FileChange>, RepoError> {
         let mut files = self.repo.commit_file_changes(id)?;
-        files.retain(|f| self.only.matches(&f.path) || f.renamed_from.as_ref().is_some_and(|p| self.only.matches(p)));
+        files.retain(|f| match &self.followed {
+            Some(path) => f.path == *path,
+            None => self.only.matches(&f.path) || f.renamed_from.as_ref().is_some_and(|p| self.only.matches(p)),
+        });
+        files.retain(|f| self.filter.is_none_or(|filter| filter.takes_file(f.change)));
         if self.files == Files::Stat {
             for file in &mut files {
                 self.repo.count_pages(file)?;

@@ -50,6 +50,16 @@ pub struct Args {
     #[arg(long, group = "format")]
     pub stat: bool,
 
+    /// Show for each file how many rows came and how many went, for scripts; a row that is another one counts as both.
+    ///
+    /// A file that is no database has no rows: it is shown with `-`, as Git shows binary files.
+    #[arg(long, group = "format")]
+    pub numstat: bool,
+
+    /// Show on one line how many files differ, and how many rows came and went.
+    #[arg(long, group = "format")]
+    pub shortstat: bool,
+
     /// Show which files and schema objects came, went or were altered.
     #[arg(long, group = "format")]
     pub summary: bool,
@@ -87,8 +97,9 @@ pub struct Args {
     #[arg(short, long, value_name = "GLOB")]
     pub table: Option<String>,
 
-    /// Only rows (and files) that were added (A), deleted (D) or modified (M); small letters leave them out.
-    #[arg(long, value_name = "ADM", value_parser = Filter::parse)]
+    /// Only rows (and files) that were added (A), deleted (D) or modified (M), and files that were renamed (R) or are a database no
+    /// more, or only now (T); small letters leave them out.
+    #[arg(long, value_name = "ADMRT", value_parser = Filter::parse)]
     pub diff_filter: Option<Filter>,
 
     /// Only rows for which an SQL expression holds, as they were or as they are.
@@ -140,6 +151,8 @@ impl Args {
         let wanted = [
             (ctx.out.json, Format::Json),
             (self.stat, Format::Stat),
+            (self.numstat, Format::Numstat),
+            (self.shortstat, Format::Shortstat),
             (self.summary, Format::Summary),
             (self.name_only, Format::NameOnly),
             (self.name_status, Format::NameStatus),

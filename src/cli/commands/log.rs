@@ -13,7 +13,7 @@ use crate::cli::history::{Files, LookArgs, Writer};
 use crate::cli::ranges::{self, Range};
 use crate::cli::render::graph::Graph;
 use crate::model::ObjectId;
-use crate::repo::pathspec::Pathspecs;
+use crate::repo::pathspec::{Pathspecs, repo_path};
 use crate::repo::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
 use crate::repo::{RepoError, Repository, date};
 
@@ -35,6 +35,12 @@ pub struct Args {
     /// How they look.
     #[command(flatten)]
     pub look: LookArgs,
+
+    /// Go on with the file where it had another name.
+    ///
+    /// Just one file can be followed.
+    #[arg(long)]
+    pub follow: bool,
 
     /// Draw the lines of history beside the commits.
     #[arg(long, conflicts_with = "reverse")]
@@ -155,14 +161,23 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let specs = Pathspecs::new(repo.top(), &ctx.cwd, &paths).map_err(RepoError::from)?;
     let mut range = range(&args.which, &words, &repo)?;
     range.tips.dedup();
-    let options = options(&args.which, args.graph, range, specs.clone(), ctx.now().timestamp().as_second())?;
-    let writer = Writer::new(&args.look, (Files::None, false), specs, &repo, ctx)?;
+    let mut options = options(&args.which, args.graph, range, specs.clone(), ctx.now().timestamp().as_second())?;
+    if args.follow {
+        let [path] = paths.as_slice() else {
+            return Err(Failure::usage("--follow needs exactly one file").help("as in 'graft log --follow -- app.db'"));
+        };
+        options.follow = Some(repo_path(repo.top(), &ctx.cwd, path).map_err(RepoError::from)?);
+    }
+    let mut writer = Writer::new(&args.look, (Files::None, false), specs, &repo, ctx)?;
     ctx.page(ctx.pager(&repo));
     if args.graph && !ctx.out.json {
         let max = args.which.max_count.unwrap_or(usize::MAX);
-        graph(repo.walk(WalkOptions { max_count: None, ..options })?, max, &writer, ctx)
+        graph(repo.walk(WalkOptions { max_count: None, ..options })?, max, &mut writer, ctx)
     } else {
-        list(repo.walk(options)?, &writer, ctx)
+        // As in Git, what is left out does not count, but for the oldest first.
+        let max = options.max_count.filter(|_| writer.filters() && !options.reverse);
+        options.max_count = options.max_count.filter(|_| max.is_none());
+        list(repo.walk(options)?, max.unwrap_or(usize::MAX), &mut writer, ctx)
     }
 }
 
@@ -229,15 +244,24 @@ pub(super) fn options(
             _ => Order::Date,
         },
         rewrite_parents: graph,
+        follow: None,
         reverse: which.reverse,
     })
 }
 
 /// Writes commits as the walk gives them.
-fn list(walk: Walk<'_>, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
-    let mut first = true;
+fn list(walk: Walk<'_>, max: usize, writer: &mut Writer<'_>, ctx: &mut Context) -> Outcome {
+    let (mut first, mut left) = (true, max);
     for entry in walk {
-        let WalkEntry { id, commit, .. } = entry?;
+        let WalkEntry { id, commit, followed, .. } = entry?;
+        writer.follow(followed);
+        if left == 0 {
+            break;
+        }
+        if !writer.wants(&id, &commit)? {
+            continue;
+        }
+        left -= 1;
         if ctx.out.json {
             writer.json(id, &commit, "log/1", &mut ctx.out)?;
             writer.patch(id, &commit, ctx)?;
@@ -253,12 +277,20 @@ fn list(walk: Walk<'_>, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
 }
 
 /// Writes commits beside their lines of history.
-fn graph(walk: Walk<'_>, max: usize, writer: &Writer<'_>, ctx: &mut Context) -> Outcome {
-    let entries: Vec<WalkEntry> = walk.collect::<Result<_, _>>()?;
+fn graph(walk: Walk<'_>, max: usize, writer: &mut Writer<'_>, ctx: &mut Context) -> Outcome {
+    let mut entries = Vec::new();
+    for entry in walk {
+        let entry = entry?;
+        writer.follow(entry.followed.clone());
+        if writer.wants(&entry.id, &entry.commit)? {
+            entries.push(entry);
+        }
+    }
     let shown: HashSet<ObjectId> = entries.iter().map(|e| e.id).collect();
     let mut graph = Graph::new(ctx.out.theme.graph);
     let mut apart = false;
-    for WalkEntry { id, commit, parents } in entries.into_iter().take(max) {
+    for WalkEntry { id, commit, parents, followed } in entries.into_iter().take(max) {
+        writer.follow(followed);
         let parents: Vec<ObjectId> = parents.into_iter().filter(|p| shown.contains(p)).collect();
         let mut rows = graph.commit(id, &parents, apart);
         for row in rows.above() {

@@ -61,8 +61,13 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let for_people = ctx.out.is_terminal() || ctx.out.json;
     ctx.page(ctx.pager(&repo));
     let date = args.look.date.unwrap_or(DateFormat::DEFAULT);
-    for (i, (name, id)) in shown.iter().enumerate() {
-        if i > 0 && !ctx.out.json {
+    let mut is_first = true;
+    for (name, id) in &shown {
+        let is_commit = repo.kind(id).map_err(RepoError::from)? == ObjectKind::Commit;
+        if is_commit && !writer.wants(id, &repo.commit(id).map_err(RepoError::from)?)? {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) && !ctx.out.json {
             ctx.out.write_all(writer.separator().as_bytes())?;
         }
         if !for_people && repo.kind(id).map_err(RepoError::from)? == ObjectKind::Snapshot {

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::ref_format::distance;
-use crate::cli::render::status::{ShortForm, Upstream, View, long, short};
+use crate::cli::render::status::{PorcelainV2, ShortForm, Upstream, View, long, porcelain_v2, short};
 use crate::cli::render::view;
 use crate::cli::style::Theme;
 use crate::repo::refs::Head;
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(short, long)]
     pub branch: bool,
 
-    /// Two letters and a path per file, for scripts: never changes, whatever is configured.
+    /// Two letters and a path per file, for scripts: never changes, whatever is configured. `v2` adds modes and ids.
     #[arg(long, value_name = "VERSION", num_args = 0..=1, require_equals = true, default_missing_value = "v1")]
     pub porcelain: Option<Porcelain>,
 
@@ -58,6 +58,8 @@ pub struct Args {
 pub enum Porcelain {
     /// Git's version 1
     V1,
+    /// Git's version 2: modes and ids too
+    V2,
 }
 
 /// Which untracked files to show.
@@ -138,7 +140,17 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         from: &from,
         upstream,
     };
-    let text = if args.short || args.porcelain.is_some() || args.nul {
+    let text = if args.porcelain == Some(Porcelain::V2) {
+        let mut named = status.staged.clone();
+        named.iter_mut().filter(|f| f.renamed_from.is_some()).try_for_each(|f| repo.count_pages(f))?;
+        let index = repo.index()?;
+        porcelain_v2(
+            &View { staged: &named, ..view },
+            &index,
+            status.commit,
+            PorcelainV2 { nul: args.nul, branch: args.branch },
+        )
+    } else if args.short || args.porcelain.is_some() || args.nul {
         let porcelain = args.porcelain.is_some() || (args.nul && !args.short);
         let theme = if porcelain { Theme::plain() } else { ctx.out.theme };
         short(&view, ShortForm { porcelain, nul: args.nul, branch: args.branch }, &theme)

@@ -134,7 +134,7 @@ impl Database<'_> {
         if self.view.condition.is_none() {
             return match self.rows.diff.count_rows(pair) {
                 Ok([inserted, deleted, updated]) => {
-                    let Filter { added, deleted: gone, modified } = self.view.filter;
+                    let Filter { added, deleted: gone, modified, .. } = self.view.filter;
                     let of = |wanted: bool, n: u64| if wanted { n } else { 0 };
                     Ok(Tally {
                         inserted: of(added, inserted),

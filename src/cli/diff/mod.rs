@@ -5,6 +5,7 @@
 
 mod csv;
 mod database;
+mod filter;
 mod lines;
 mod patch;
 pub mod script;
@@ -19,6 +20,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use database::Database;
+pub use filter::Filter;
 use globset::GlobMatcher;
 
 use super::context::Context;
@@ -31,8 +33,7 @@ use crate::model::RowChange;
 use crate::model::page::PAGE_SIZE;
 use crate::repo::RepoError;
 use crate::repo::diff::{FileDiff, Opened, Side};
-use crate::repo::types::ChangeKind;
-use crate::sqlite::diff::{Compared, DiffOptions, RowPair};
+use crate::sqlite::diff::{Compared, DiffOptions};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub enum Format {
     Patch,
     /// How many rows differ per table.
     Stat,
+    /// How many rows came and went per file, as numbers.
+    Numstat,
+    /// How many came and went in all.
+    Shortstat,
     /// Files and schema objects that came or went.
     Summary,
     /// Names of files.
@@ -102,63 +107,12 @@ impl View {
 
     /// Tells whether only some tables or rows are wanted.
     fn is_narrowed(&self) -> bool {
-        self.tables.is_some() || self.condition.is_some() || self.filter != Filter::default()
+        self.tables.is_some() || self.condition.is_some() || self.filter.narrows_rows()
     }
 
     /// Tells whether only rows are wanted, and neither the schema nor other changes of the file.
     fn wants_rows_only(&self) -> bool {
-        self.condition.is_some() || self.filter != Filter::default()
-    }
-}
-
-/// Which rows are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// Inserted ones.
-    pub added: bool,
-    /// Deleted ones.
-    pub deleted: bool,
-    /// Updated ones.
-    pub modified: bool,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self { added: true, deleted: true, modified: true }
-    }
-}
-
-impl Filter {
-    /// Reads Git's letters: capitals choose, small ones leave out.
-    pub fn parse(letters: &str) -> Result<Self, String> {
-        let picks = letters.chars().any(char::is_uppercase);
-        let mut filter = Self { added: !picks, deleted: !picks, modified: !picks };
-        for letter in letters.chars() {
-            let to = letter.is_uppercase();
-            match letter.to_ascii_uppercase() {
-                'A' => filter.added = to,
-                'D' => filter.deleted = to,
-                'M' => filter.modified = to,
-                _ => return Err(format!("'{letter}' is none of A (added), D (deleted) and M (modified)")),
-            }
-        }
-        Ok(filter)
-    }
-
-    fn takes(self, row: &RowPair<'_>) -> bool {
-        match (row.old, row.new) {
-            (Some(_), Some(_)) => self.modified,
-            (None, _) => self.added,
-            (_, None) => self.deleted,
-        }
-    }
-
-    fn takes_file(self, change: ChangeKind) -> bool {
-        match change {
-            ChangeKind::Added => self.added,
-            ChangeKind::Deleted => self.deleted,
-            _ => self.modified,
-        }
+        self.condition.is_some() || self.filter.narrows_rows()
     }
 }
 
@@ -225,6 +179,13 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
             }
             continue;
         }
+        let filter = match by_name {
+            true => view.filter.takes_file(file.change.change).then(Filter::default),
+            false => view.filter.for_rows_of(file.change.change),
+        };
+        let Some(filter) = filter else { continue };
+        let of_file = View { filter, ..view.clone() };
+        let view = &of_file;
         let opened = open(file, view.options)?;
         seen.tables.extend(opened.tables());
         let moved = file.change.old_mode != file.change.new_mode || file.change.renamed_from.is_some();
@@ -243,6 +204,7 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
             (None, true) => true,
             (_, false) => match view.format {
                 Format::Stat => stat::file(ctx, file, &opened, database.as_ref(), view, &mut totals)?,
+                Format::Numstat | Format::Shortstat => stat::numbers(ctx, file, database.as_ref(), view, &mut totals)?,
                 Format::Summary => stat::summary(ctx, file, database.as_ref())?,
                 Format::Json => lines::file(ctx, file, &opened, database.as_ref())?,
                 Format::Csv => csv::file(ctx, file, database.as_ref())?,
@@ -257,8 +219,10 @@ pub fn show(ctx: &mut Context, files: &[FileDiff], open: &Open<'_>, view: &View)
         }
         seen.differs |= one;
     }
-    if view.format == Format::Stat && seen.differs {
-        stat::totals(ctx, &totals)?;
+    match view.format {
+        Format::Stat if seen.differs => stat::totals(ctx, &totals)?,
+        Format::Shortstat if seen.differs => stat::short(ctx, &totals)?,
+        _ => {}
     }
     Ok(seen)
 }
@@ -329,15 +293,6 @@ fn pages(ctx: &mut Context, file: &FileDiff, opened: &Opened, view: &View) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn filters_are_gits() {
-        let filter = |added, deleted, modified| Filter { added, deleted, modified };
-        assert_eq!(Filter::parse("AD"), Ok(filter(true, true, false)));
-        assert_eq!(Filter::parse("m"), Ok(filter(true, true, false)));
-        assert_eq!(Filter::parse("Ad"), Ok(filter(true, false, false)));
-        assert!(Filter::parse("X").is_err());
-    }
 
     #[test]
     fn a_mistyped_table_is_answered_with_the_nearest() {

@@ -4,11 +4,13 @@ use std::io::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Database, Tally, View, shown, value};
+use super::{Database, Format, Tally, View, shown, value};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::render::change;
+use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::size::{bytes, count};
+use crate::model::FileKind;
 use crate::model::page::PAGE_SIZE;
 use crate::repo::diff::{FileDiff, Opened};
 use crate::repo::types::ChangeKind;
@@ -95,6 +97,61 @@ fn extent(file: &FileDiff, opened: &Opened) -> String {
             _ => size(rows.old_len, rows.new_len),
         },
     }
+}
+
+/// Counts the rows that came and went, as Git counts lines: one that is another came and went. Writes them before the name of the
+/// file if that is wanted; a file without rows has `-`.
+pub(super) fn numbers(
+    ctx: &mut Context,
+    file: &FileDiff,
+    database: Option<&Database<'_>>,
+    view: &View,
+    totals: &mut Totals,
+) -> Result<bool, Failure> {
+    let mut rows = Tally::default();
+    if let Some(db) = database {
+        for pair in db.tables() {
+            let tally = db.tally(pair)?;
+            rows.inserted += tally.inserted;
+            rows.deleted += tally.deleted;
+            rows.updated += tally.updated;
+        }
+        if rows.total() == 0 && !db.differs()? {
+            return Ok(false);
+        }
+    }
+    totals.files += 1;
+    totals.rows.inserted += rows.inserted;
+    totals.rows.deleted += rows.deleted;
+    totals.rows.updated += rows.updated;
+    if view.format == Format::Numstat {
+        let path = file.change.path.as_str();
+        let name = match &file.change.renamed_from {
+            Some(from) => change::renamed(&relative(from.as_str(), &view.from), &relative(path, &view.from)),
+            None => quoted(&relative(path, &view.from), Quote::Scripts),
+        };
+        let has_rows = file.change.kind == FileKind::Sqlite && file.change.change != ChangeKind::TypeChanged;
+        match database.is_some() || has_rows {
+            true => writeln!(ctx.out, "{}\t{}\t{name}", rows.inserted + rows.updated, rows.deleted + rows.updated)?,
+            false => writeln!(ctx.out, "-\t-\t{name}")?,
+        }
+    }
+    Ok(true)
+}
+
+/// Writes ` 2 files changed, 3 insertions(+), 1 deletion(-)`.
+pub(super) fn short(ctx: &mut Context, totals: &Totals) -> Result<(), Failure> {
+    let Tally { inserted, deleted, updated } = totals.rows;
+    let (added, removed) = (inserted + updated, deleted + updated);
+    let mut text = format!(" {} changed", count(totals.files, "file"));
+    if added > 0 || removed == 0 {
+        text += &format!(", {}(+)", count(added, "insertion"));
+    }
+    if removed > 0 || added == 0 {
+        text += &format!(", {}(-)", count(removed, "deletion"));
+    }
+    writeln!(ctx.out, "{text}")?;
+    Ok(())
 }
 
 /// Writes what all files sum up to.

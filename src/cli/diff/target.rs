@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::error::{Failure, exit};
 use crate::cli::{revs, suggest};
 use crate::model::{ObjectId, ObjectKind};
-use crate::repo::diff::{DiffRequest, FileDiff, FileDiffError, Target, snapshots};
+use crate::repo::diff::{DiffRequest, FileDiff, FileDiffError, Side, Target, snapshot_and_file, snapshots};
 use crate::repo::objects::ObjectReader;
 
 use crate::repo::revspec::RevError;
@@ -16,14 +16,17 @@ use crate::repo::{RepoError, Repository};
 pub enum Asked {
     /// The files of two states.
     Files(DiffRequest),
-    /// One file in two states, each named as `<rev>:<path>`.
+    /// One file in two states, named as `<rev>:<path>`, or as a file of the worktree if it is the second one.
     Snapshots(Box<FileDiff>),
 }
 
 impl Asked {
     /// Tells whether databases are read that programs may want to write.
     pub fn reads_worktree(&self) -> bool {
-        matches!(self, Self::Files(r) if matches!(r.target, Target::IndexToWorktree | Target::CommitToWorktree(_)))
+        match self {
+            Self::Files(r) => matches!(r.target, Target::IndexToWorktree | Target::CommitToWorktree(_)),
+            Self::Snapshots(file) => !matches!(file.new, Side::Stored(_)),
+        }
     }
 }
 
@@ -57,16 +60,24 @@ pub fn read(
         }
         words.next();
     }
+    let left: Vec<&Path> = words.clone().map(Path::new).chain(paths.iter().map(PathBuf::as_path)).collect();
     match (named.as_slice(), words.peek()) {
         ([], _) => {}
+        ([(_, old)], _)
+            if let [file] = left.as_slice()
+                && commits.is_empty()
+                && range.is_none()
+                && !staged =>
+        {
+            return Ok(Asked::Snapshots(Box::new(snapshot_and_file(repo, *old, cwd, file)?)));
+        }
         ([(_, old), (path, new)], None) if commits.is_empty() && range.is_none() && paths.is_empty() && !staged => {
             let path = path.split_once(':').map_or(*path, |(_, path)| path);
             return Ok(Asked::Snapshots(Box::new(snapshots(repo, path, *old, *new)?)));
         }
         _ => {
-            let help =
-                "as in 'graft diff v1:app.db v2:app.db'; for one file between commits, 'graft diff v1 v2 -- app.db'";
-            return Err(Failure::usage("a state of a file is compared with another one, named alike").help(help));
+            let help = "as in 'graft diff v1:app.db v2:app.db' or 'graft diff v1:app.db other.db'; for one file between commits, 'graft diff v1 v2 -- app.db'";
+            return Err(Failure::usage("a state of a file is compared with another one, or with a file").help(help));
         }
     }
     let mut pathspecs: Vec<PathBuf> = words.map(PathBuf::from).collect();

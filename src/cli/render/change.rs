@@ -121,6 +121,26 @@ pub fn path(file: &FileChange) -> String {
     quoted(file.path.as_str(), Quote::Scripts)
 }
 
+/// Writes both names of a file, with what they have in common before and behind the braces, as Git does.
+pub fn renamed(old: &str, new: &str) -> String {
+    let (shown_old, shown_new) = (quoted(old, Quote::Scripts), quoted(new, Quote::Scripts));
+    if shown_old != old || shown_new != new {
+        return format!("{shown_old} => {shown_new}");
+    }
+    let same = old.bytes().zip(new.bytes()).take_while(|(a, b)| a == b).count();
+    let prefix = old[..same].rfind('/').map_or(0, |at| at + 1);
+    // The slash of the prefix may be that of the rest, too.
+    let rest = |path: &str| path.len() - prefix.saturating_sub(1);
+    let ends = old.bytes().rev().zip(new.bytes().rev()).take(rest(old).min(rest(new)));
+    let same = ends.take_while(|(a, b)| a == b).count();
+    let suffix = old[old.len() - same..].find('/').map_or(0, |at| same - at);
+    let middle = |path: &str| path.get(prefix..path.len() - suffix).unwrap_or_default().to_owned();
+    match prefix + suffix {
+        0 => format!("{old} => {new}"),
+        _ => format!("{}{{{} => {}}}{}", &old[..prefix], middle(old), middle(new), &old[old.len() - suffix..]),
+    }
+}
+
 fn name(file: &FileChange) -> String {
     let path = quoted(file.path.as_str(), Quote::People);
     match &file.renamed_from {

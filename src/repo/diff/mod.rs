@@ -10,7 +10,7 @@ mod scan;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshots};
+pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshot_and_file, snapshots};
 
 use super::Repository;
 use super::changes::{Tracked, of_index};

@@ -12,6 +12,7 @@ use super::{FileDiff, FileDiffError};
 use crate::model::page::pages_for;
 use crate::model::{FileKind, FileMode, ObjectId, PageSet, PageSource, RepoPath, Snapshot};
 use crate::repo::objects::ObjectReader;
+use crate::repo::pathspec::repo_path;
 use crate::repo::types::{ChangeKind, FileChange};
 use crate::repo::{Repository, Settings};
 use crate::sqlite::attach::Busy;
@@ -160,6 +161,27 @@ pub fn snapshots(repo: &Repository, path: &str, old: ObjectId, new: ObjectId) ->
         renamed_from: None,
     };
     Ok(FileDiff { change, old_name: None, old: Side::Stored(old), new: Side::Stored(new) })
+}
+
+/// Describes a stored state and a file of the worktree, `typed` in the folder `cwd`, which need not be tracked.
+pub fn snapshot_and_file(repo: &Repository, old: ObjectId, cwd: &Path, typed: &Path) -> Result<FileDiff> {
+    let path = repo_path(repo.top(), cwd, typed).ok();
+    let volume = path.as_ref().map(|path| repo.unmaterialized(path)).transpose()?.flatten();
+    let name = path.map_or_else(|| typed.to_string_lossy().into_owned(), |path| path.to_string());
+    let mut file = match volume {
+        Some(there) => {
+            let mut file = snapshots(repo, &name, old, old)?;
+            (file.change.kind, file.change.byte_len) = (there.snapshot.kind, there.snapshot.byte_len);
+            file.change.page_count = there.snapshot.page_count;
+            file.new = Side::Volume(Box::new(there.snapshot));
+            file
+        }
+        None => named_files(&name, Path::new("/dev/null"), &cwd.join(typed))?,
+    };
+    file.old = Side::Stored(old);
+    (file.change.change, file.change.old, file.change.new) = (ChangeKind::Modified, Some(old), None);
+    (file.change.old_mode, file.change.new_mode) = (None, None);
+    Ok(file)
 }
 
 /// Opens both sides of a file that belongs to no repository.

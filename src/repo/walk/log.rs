@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use regex::{Regex, RegexBuilder};
 
-use crate::model::{Commit, ObjectId, Signature};
+use crate::model::{Commit, ObjectId, RepoPath, Signature};
 use crate::repo::Repository;
 use crate::repo::changes::{self, Tracked};
 use crate::repo::error::Result;
@@ -22,6 +22,8 @@ pub struct WalkOptions {
     pub hidden: Vec<ObjectId>,
     /// Only commits that changed these paths.
     pub paths: Pathspecs,
+    /// Only commits that changed this file, under the names it had before too; instead of `paths`.
+    pub follow: Option<RepoPath>,
     /// At most so many.
     pub max_count: Option<usize>,
     /// Leave out so many first.
@@ -110,6 +112,8 @@ pub struct WalkEntry {
     pub commit: Commit,
     /// Its parents as the walk follows them, without hidden ones; see [`WalkOptions::rewrite_parents`].
     pub parents: Vec<ObjectId>,
+    /// The file that is followed, as this commit has it.
+    pub followed: Option<RepoPath>,
 }
 
 /// A commit that the walk came by.
@@ -157,14 +161,16 @@ impl Ord for Queued {
 
 /// A running walk.
 pub struct Walk<'r> {
-    repo: &'r Repository,
-    options: WalkOptions,
+    pub(super) repo: &'r Repository,
+    pub(super) options: WalkOptions,
     queue: BinaryHeap<Queued>,
     seen: HashSet<ObjectId>,
     hidden: HashSet<ObjectId>,
     order: usize,
     skipped: usize,
     given: usize,
+    /// The name that the file which is followed has in commits still to come.
+    pub(super) names: HashMap<ObjectId, RepoPath>,
     /// Commits already brought into their final order.
     ready: Option<std::vec::IntoIter<WalkEntry>>,
 }
@@ -180,11 +186,13 @@ impl Repository {
             order: 0,
             skipped: 0,
             given: 0,
+            names: HashMap::new(),
             ready: None,
             options,
         };
         walk.hidden = self.ancestors_bounded(&walk.options.hidden, &walk.options.tips)?;
         for tip in walk.options.tips.clone() {
+            walk.names.extend(walk.options.follow.clone().map(|path| (tip, path)));
             walk.enqueue(tip)?;
         }
         if walk.options.order != Order::Date || walk.options.reverse {
@@ -268,7 +276,11 @@ impl Walk<'_> {
     fn next_walked(&mut self) -> Result<Option<Walked>> {
         let Some(Queued { id, commit, .. }) = self.queue.pop() else { return Ok(None) };
         interrupt::check()?;
-        let (parents, changed) = self.parents_to_follow(&commit)?;
+        let followed = self.names.remove(&id);
+        let (parents, changed) = match &followed {
+            Some(path) => self.follow_file(path, &commit)?,
+            None => self.parents_to_follow(&commit)?,
+        };
         for parent in &parents {
             self.enqueue(*parent)?;
         }
@@ -277,7 +289,7 @@ impl Walk<'_> {
             true => (!self.is_wanted(&commit)).then_some(WhyNot::Unwanted),
         };
         let parents = parents.into_iter().filter(|p| !self.hidden.contains(p)).collect();
-        Ok(Some(Walked { entry: WalkEntry { id, commit, parents }, why_not }))
+        Ok(Some(Walked { entry: WalkEntry { id, commit, parents, followed }, why_not }))
     }
 
     /// Returns the parents to go on with, and whether the commit changed what is looked at. A merge that has the paths

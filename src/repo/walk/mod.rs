@@ -1,6 +1,7 @@
 //! Walks over the commit graph: the log, and what two commits have in common.
 
 mod ancestry;
+mod follow;
 mod log;
 mod nodes;
 

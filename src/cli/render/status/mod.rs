@@ -1,5 +1,6 @@
 //! What `status` shows: Git's long form for people, its short form for eyes in a hurry and for scripts.
 
+mod porcelain_v2;
 mod short;
 
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use super::tracking;
 use crate::cli::style::Theme;
 use crate::repo::refs::Head;
 use crate::repo::types::{ChangeKind, FileChange};
+pub use porcelain_v2::{PorcelainV2, porcelain_v2};
 pub use short::{ShortForm, short};
 
 /// A status and from where it is looked at.

@@ -1,0 +1,110 @@
+//! `--diff-filter`: which kinds of change are wanted, of files and of rows.
+
+use crate::repo::types::ChangeKind;
+use crate::sqlite::diff::RowPair;
+
+/// Kinds of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// New files and rows.
+    pub added: bool,
+    /// Files and rows that are gone.
+    pub deleted: bool,
+    /// Files and rows that are others.
+    pub modified: bool,
+    /// Files with another name.
+    pub renamed: bool,
+    /// Files that became a database, or are none any more.
+    pub type_changed: bool,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { added: true, deleted: true, modified: true, renamed: true, type_changed: true }
+    }
+}
+
+impl Filter {
+    /// Reads Git's letters: capitals choose, small ones leave out. Of some kinds that Git knows there are none here.
+    pub fn parse(letters: &str) -> Result<Self, String> {
+        let all = !letters.chars().any(char::is_uppercase);
+        let mut filter = Self { added: all, deleted: all, modified: all, renamed: all, type_changed: all };
+        for letter in letters.chars() {
+            let to = letter.is_uppercase();
+            match letter.to_ascii_uppercase() {
+                'A' => filter.added = to,
+                'D' => filter.deleted = to,
+                'M' => filter.modified = to,
+                'R' => filter.renamed = to,
+                'T' => filter.type_changed = to,
+                'B' | 'C' | 'U' | 'X' => {}
+                _ => {
+                    let known = "A (added), D (deleted), M (modified), R (renamed) and T (type changed)";
+                    return Err(format!("'{letter}' is none of {known}"));
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Tells whether not all rows are wanted.
+    pub fn narrows_rows(self) -> bool {
+        !(self.added && self.deleted && self.modified)
+    }
+
+    /// Tells whether a row is wanted.
+    pub fn takes(self, row: &RowPair<'_>) -> bool {
+        match (row.old, row.new) {
+            (Some(_), Some(_)) => self.modified,
+            (None, _) => self.added,
+            (_, None) => self.deleted,
+        }
+    }
+
+    /// Tells whether a file is wanted.
+    pub fn takes_file(self, change: ChangeKind) -> bool {
+        match change {
+            ChangeKind::Added => self.added,
+            ChangeKind::Deleted => self.deleted,
+            ChangeKind::Renamed => self.renamed,
+            ChangeKind::TypeChanged => self.type_changed,
+            ChangeKind::Modified | ChangeKind::Unchanged => self.modified,
+        }
+    }
+
+    /// Tells what of a database's rows is wanted: of a file with another name or type all or none, if it is asked for by letter;
+    /// otherwise those of the kinds wanted.
+    pub fn for_rows_of(self, change: ChangeKind) -> Option<Self> {
+        match change {
+            ChangeKind::Renamed | ChangeKind::TypeChanged if self.takes_file(change) => Some(Self::default()),
+            ChangeKind::Renamed | ChangeKind::TypeChanged if !self.narrows_rows() => None,
+            _ => Some(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_gits() {
+        let only = |letters: &str| {
+            let has = |letter| letters.contains(letter);
+            Filter { added: has('A'), deleted: has('D'), modified: has('M'), renamed: has('R'), type_changed: has('T') }
+        };
+        assert_eq!(Filter::parse("AD"), Ok(only("AD")));
+        assert_eq!(Filter::parse("ACMRT"), Ok(only("AMRT")));
+        assert_eq!(Filter::parse("m"), Ok(only("ADRT")));
+        assert_eq!(Filter::parse("Ad"), Ok(only("A")));
+        assert!(Filter::parse("Z").is_err());
+    }
+
+    #[test]
+    fn rows_of_a_renamed_file_follow_the_file() {
+        let rows = |letters| Filter::parse(letters).expect("letters").for_rows_of(ChangeKind::Renamed);
+        assert_eq!(rows("R"), Some(Filter::default()));
+        assert_eq!(rows("r"), None);
+        assert_eq!(rows("M"), Filter::parse("M").ok());
+    }
+}
