@@ -66,8 +66,9 @@ fn replayed(old: &Definitions, tables: &[TablePair]) -> Definitions {
         let scratch = Connection::open_in_memory()?;
         accept_any_collation(&scratch)?;
         let mut objects: Vec<_> = old.iter().collect();
-        objects.sort_by_key(|((kind, _), _)| ["table", "view", "index", "trigger"].iter().position(|k| k == kind));
-        for (_, (_, sql)) in objects {
+        objects.sort_by_key(|((kind, _), _)| ["table", "index", "trigger"].iter().position(|k| k == kind));
+        // A few views that refer to each other twice can keep SQLite busy for ever.
+        for (_, (_, sql)) in objects.into_iter().filter(|((kind, _), _)| kind != "view") {
             // What needs something that only the application has is left out, and so is not found to follow.
             let _ = scratch.execute_batch(sql);
         }
