@@ -16,10 +16,11 @@ struct Meddler {
 
 impl monitor::Monitor for Meddler {
     fn start(&self, what: &str, _: Option<u64>) {
-        if what.starts_with("Writing") && what.ends_with(self.file) {
-            if let Some(act) = self.act.lock().unwrap().take() {
-                act();
-            }
+        if what.starts_with("Writing")
+            && what.ends_with(self.file)
+            && let Some(act) = self.act.lock().unwrap().take()
+        {
+            act();
         }
     }
 }
