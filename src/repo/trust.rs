@@ -2,8 +2,8 @@
 //!
 //! Hooks, aliases, pagers and editors of a repository run as the user who merely looks at it. So they count only where the user
 //! made the repository on this machine, or said that they trust it. What is trusted is written down outside of any repository,
-//! one record per `.graft` folder: where it is, and device, inode and birth of the folder. A copy, a folder that was moved and
-//! one that took the place of another have other values, and so ask again.
+//! one record per `.graft` folder: where it is, and device, inode, owner and birth of the folder. A copy, a folder that was moved or
+//! given to another user, and one that took the place of another have other values, and so ask again.
 
 use std::ffi::OsString;
 use std::fs;
@@ -32,6 +32,7 @@ struct Folder {
     path: PathBuf,
     device: u64,
     inode: u64,
+    owner: u32,
     /// Nanoseconds; 0 where the file system does not know.
     born: u128,
 }
@@ -46,13 +47,15 @@ impl Folder {
             path: above.join(dir.file_name().ok_or(io::ErrorKind::InvalidInput)?),
             device: seen.dev(),
             inode: seen.ino(),
+            owner: seen.uid(),
             born: born.map_or(0, |time| time.as_nanos()),
         })
     }
 
     /// Writes a line per value; the path comes last, as it may hold anything.
     fn to_bytes(&self) -> Vec<u8> {
-        let values = format!("device {}\ninode {}\nborn {}\npath ", self.device, self.inode, self.born);
+        let Self { device, inode, owner, born, .. } = self;
+        let values = format!("device {device}\ninode {inode}\nowner {owner}\nborn {born}\npath ");
         [values.as_bytes(), self.path.as_os_str().as_bytes()].concat()
     }
 
@@ -65,9 +68,10 @@ impl Folder {
         };
         let device = next("device")?.parse().ok()?;
         let inode = next("inode")?.parse().ok()?;
+        let owner = next("owner")?.parse().ok()?;
         let born = next("born")?.parse().ok()?;
         let path = OsString::from_vec(rest.strip_prefix(b"path ")?.to_vec()).into();
-        Some(Self { path, device, inode, born })
+        Some(Self { path, device, inode, owner, born })
     }
 }
 
