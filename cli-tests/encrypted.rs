@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::app::App;
 use crate::database::{beside, make};
-use crate::env::TestEnvironment;
+use crate::env::{TestEnvironment, script};
 
 const PORCELAIN: [&str; 2] = ["status", "--porcelain"];
 
@@ -118,6 +118,18 @@ fn work_in_the_wal_is_told_wherever_the_file_is_taken() {
             let warnings = answer["warnings"].as_array().expect("warnings").clone();
             assert!(warnings.iter().any(|w| w.as_str().is_some_and(|w| w.contains(&wal))), "{answer}");
         }
+    }
+}
+
+#[test]
+fn a_hook_that_looks_first_keeps_no_warning_back() {
+    let env = encrypted();
+    let _app = connect(&env, "s.db");
+    let wal = "'s.db-wal' holds work that is not in 's.db' itself";
+    for code in [0, 1] {
+        script(&env.dot_graft().join("hooks/pre-commit"), &format!("#!/bin/sh\nexit {code}\n"));
+        let outcome = env.graft(["commit", "--allow-empty", "-am", "all"]);
+        assert!(outcome.stderr().contains(wal), "the hook's code {code}: {}", outcome.stderr());
     }
 }
 

@@ -58,6 +58,8 @@ fn nothing_but_the_repository_is_written_beside_the_database() {
         .collect();
     names.sort();
     assert_eq!(names, [".graft", "app.db"]);
-    let mut home: Vec<_> = std::fs::read_dir(env.outside().join("home")).expect("HOME").collect();
-    assert!(home.pop().is_none(), "something was written to HOME");
+    let home = env.outside().join("home");
+    let found = env.program("find", &home).args([".", "-type", "f"]).output().expect("find");
+    let found = String::from_utf8(found.stdout).expect("UTF-8");
+    assert_eq!(found, "./.local/state/graft/trusted\n", "that the user made the repository, and no more");
 }

@@ -56,9 +56,14 @@ pub enum Inherit {
     Nobody,
 }
 
-/// What was staged ahead of a commit: every path as it was before and as it is since.
+/// What was staged ahead of a commit.
 #[derive(Debug)]
-pub struct Ahead(Vec<(RepoPath, Option<IndexEntry>, Option<IndexEntry>)>);
+pub struct Ahead {
+    /// Every path as it was before and as it is since.
+    paths: Vec<(RepoPath, Option<IndexEntry>, Option<IndexEntry>)>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
 
 /// What was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +134,7 @@ impl Repository {
         let lock = self.lock()?;
         let mut tx = Transaction::new(self.store(), &lock)?;
         let before = self.index()?;
-        let (staged, _) = staging.finish(&mut tx, &before)?;
+        let (staged, warnings) = staging.finish(&mut tx, &before)?;
         tx.publish()?;
         let mut index = before.clone();
         staging::apply(&mut index, &staged);
@@ -138,7 +143,8 @@ impl Repository {
         }
         let entry = |index: &Index, path: &RepoPath| index.get(path).cloned();
         let paths = staged.into_iter().map(|s| s.change.path);
-        Ok(Ahead(paths.map(|path| (path.clone(), entry(&before, &path), entry(&index, &path))).collect()))
+        let paths = paths.map(|path| (path.clone(), entry(&before, &path), entry(&index, &path))).collect();
+        Ok(Ahead { paths, warnings })
     }
 
     /// Takes what was staged ahead of a commit out of the index again, but for paths that were staged anew meanwhile.
@@ -146,7 +152,7 @@ impl Repository {
         let lock = self.lock()?;
         let mut index = self.index()?;
         let state = |entry: Option<&IndexEntry>| entry.map(IndexEntry::state);
-        for (path, before, after) in ahead.0 {
+        for (path, before, after) in ahead.paths {
             if state(index.get(&path)) != state(after.as_ref()) {
                 continue;
             }

@@ -15,6 +15,9 @@ const PERMISSIONS: u32 = 0o7777;
 const SET_ID: u32 = 0o6000;
 const SET_GROUP: u32 = 0o2000;
 const EXECUTE: u32 = 0o111;
+const OF_GROUP: u32 = 0o070;
+/// The attribute that says of single users and groups what they may do.
+const ACCESS_LIST: &str = "system.posix_acl_access";
 
 /// Attributes that belong to a content, not to a place: the system takes them away when a file is written to.
 const OF_CONTENT: [&str; 3] = ["security.capability", "security.ima", "security.evm"];
@@ -71,7 +74,7 @@ impl Attributes {
     /// Leaves out what gives rights to whoever runs a file, and what only the system itself may say of one: the rest may come from a note.
     pub fn harmless(mut self) -> Self {
         self.mode &= !SET_ID;
-        self.extended.retain(|name, _| name.starts_with("user.") || name == "system.posix_acl_access");
+        self.extended.retain(|name, _| name.starts_with("user.") || name == ACCESS_LIST);
         self
     }
 
@@ -87,8 +90,17 @@ impl Attributes {
             let has_group = gid.is_none_or(|gid| lchown(path, None, Some(gid)).is_ok());
             lost.extend(gid.filter(|_| !has_group).map(Lost::Group));
             mode &= !SET_ID;
+            if !has_group {
+                // What the one group may do is not for another one.
+                mode &= !OF_GROUP;
+            }
         }
+        let is_of_group = lost.iter().any(|lost| matches!(lost, Lost::Group(_)));
         for (name, value) in &self.extended {
+            if is_of_group && name == ACCESS_LIST {
+                lost.push(Lost::Extended(name.clone()));
+                continue;
+            }
             if lsetxattr(path, name.as_str(), value, XattrFlags::empty()).is_err() {
                 lost.push(Lost::Extended(name.clone()));
             }

@@ -167,9 +167,16 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         Err(failure) => Err(failure),
     };
     let done = match done {
-        Ok(Some(done)) => done,
+        Ok(Some(mut done)) => {
+            let warnings = ahead.map(|ahead| ahead.warnings);
+            done.warnings.splice(..0, warnings.into_iter().flatten());
+            done
+        }
         other => {
-            ahead.map_or(Ok(()), |ahead| repo.take_back(ahead))?;
+            if let Some(ahead) = ahead {
+                ahead.warnings.iter().for_each(|w| ctx.say.warning(w));
+                repo.take_back(ahead)?;
+            }
             return other.and_then(|_| nothing_to_commit(&repo, ctx));
         }
     };

@@ -272,7 +272,7 @@ fn database(error: &DatabaseError) -> Option<String> {
         | DatabaseError::Malformed { .. }
         | DatabaseError::NotADatabase { .. }
         | DatabaseError::Emptied { .. } => {
-            "'graft restore <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
+            "'graft restore --force <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
         }
         DatabaseError::Overwritten { .. } => "wait until the program that writes it has finished, and try again",
         DatabaseError::Empty { .. } => "'graft add --opaque <file>' tracks any file byte for byte",

@@ -176,8 +176,9 @@ impl Repository {
                 Err(MaterializeError::Database(e)) if e.is_unreadable() => Ok(None),
                 Err(e) => Err(e.into()),
             })?;
+        let Some(written) = written else { return Ok(None) };
         set_mode(file, mode)?;
-        Ok(written.map(|done| Done::in_place(&done, seen.as_ref())))
+        Ok(Some(Done::in_place(&written, seen.as_ref())))
     }
 
     fn remove_file(&self, file: &Path, present: &Present) -> Result<Written> {

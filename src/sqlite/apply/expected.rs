@@ -8,6 +8,9 @@ use super::{Conflict, shortened};
 use crate::sqlite::script::content::fingerprint;
 use crate::sqlite::script::expected::{EXPECT, What};
 
+/// The settings that a script may expect something of.
+const SETTINGS: [&str; 3] = ["user_version", "application_id", "encoding"];
+
 /// The expectations of a script, as far as they were looked at.
 #[derive(Default)]
 pub(super) struct Expected {
@@ -72,8 +75,14 @@ impl Expected {
                 (Some(name), "its rows".to_owned(), reason.to_owned())
             }
             Some(What::Setting) => {
-                let found: String =
-                    conn.query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), [], |row| row.get(0))?;
+                // The name is the script's.
+                let found: String = match SETTINGS.contains(&name.as_str()) {
+                    true => {
+                        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+                        conn.query_row(&sql, [], |row| row.get(0))?
+                    }
+                    false => "unknown".to_owned(),
+                };
                 (None, format!("{name} = {found}"), "the setting is not what the changes were made from".to_owned())
             }
             Some(What::Counter) => {

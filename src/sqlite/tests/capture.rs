@@ -1,6 +1,7 @@
 //! Capture: byte-exact, undisturbing, and clear about what it cannot read.
 
 use std::io::Seek;
+use std::time::SystemTime;
 
 use super::*;
 use crate::sqlite::holders::sidecar;
@@ -232,15 +233,19 @@ fn a_file_that_is_overwritten_while_it_is_read_is_refused() {
             marked(&path, "a", 400, "DELETE");
             marked(&other, "b", rows, "DELETE");
             let bytes = fs::read(&other).unwrap();
-            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            let set_modified = |to| File::options().write(true).open(&path).unwrap().set_modified(to).unwrap();
+            // However long the test takes until then, the file was written just now.
+            let modified = SystemTime::now() + Duration::from_secs(1);
             if settled {
                 std::thread::sleep(Duration::from_millis(30));
+            } else {
+                set_modified(modified);
             }
             let result = captured_while(&path, &|| {
                 fs::write(&path, &bytes).unwrap();
                 if !settled {
                     // As if all of that had happened within one tick of the clock.
-                    File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+                    set_modified(modified);
                 }
             });
             assert!(
