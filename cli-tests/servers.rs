@@ -73,8 +73,8 @@ const AZURITE_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV
 pub fn moto() -> Server {
     let python = python("moto[server]==5.2.*");
     let port = free_port();
-    let server = python.with_file_name("moto_server");
-    let mut server = start(server.as_ref(), &["-H", "127.0.0.1", "-p", &port.to_string()], &[], port, None);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cli-tests/moto_in_turn.py");
+    let mut server = start(&python, &[script, "-H", "127.0.0.1", "-p", &port.to_string()], &[], port, None);
     request(port, "PUT", "/bkt");
     server.url = format!("s3://bkt/some/where?endpoint=http://127.0.0.1:{port}&region=us-east-1");
     server.env = aws();

@@ -61,5 +61,9 @@ fn nothing_but_the_repository_is_written_beside_the_database() {
     let home = env.outside().join("home");
     let found = env.program("find", &home).args([".", "-type", "f"]).output().expect("find");
     let found = String::from_utf8(found.stdout).expect("UTF-8");
-    assert_eq!(found, "./.local/state/graft/trusted\n", "that the user made the repository, and no more");
+    let lines: Vec<&str> = found.lines().collect();
+    assert!(
+        lines.len() == 1 && found.starts_with("./.local/state/graft/trusted/"),
+        "{found}: that the user made the repository, and no more"
+    );
 }
