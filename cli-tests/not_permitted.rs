@@ -151,6 +151,35 @@ fn rows_in_a_log_that_cannot_be_read_are_not_left_out() {
     as_user(&env, &["sql", "--readonly", "--db", "live.db", "SELECT 1"]).refused(&["live.db-wal"]);
 }
 
+/// Leaves a database as a program does that dies in the middle of a transaction, some of which is in the file already.
+const DIE: &str = "import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute('CREATE TABLE t (x)')
+db.execute('BEGIN')
+db.executemany('INSERT INTO t VALUES (?)', [('committed' + 'x' * 800,)] * 500)
+db.execute('COMMIT')
+db.execute('PRAGMA cache_size = 5')
+db.execute('BEGIN')
+db.execute(\"UPDATE t SET x = replace(x, 'committed', 'never')\")
+os._exit(0)";
+
+#[test]
+fn rows_of_a_transaction_that_never_ended_are_not_shown() {
+    let env = TestEnvironment::init();
+    fs::create_dir(env.path("data")).expect("a folder");
+    let made = env.program("python3", env.repo()).args(["-c", DIE, "data/x.db"]).status();
+    assert!(made.expect("python3 runs").success());
+    assert!(fs::metadata(env.path("data/x.db-journal")).expect("a hot journal").len() > 0);
+    assert!(String::from_utf8_lossy(&fs::read(env.path("data/x.db")).expect("bytes")).contains("never"));
+    let _protected = Protected::new(&env.path("data"));
+    for options in [&["--readonly"][..], &[]] {
+        let args = [&["sql"], options, &["--db", "data/x.db", "SELECT count(*) FROM t"]].concat();
+        let outcome = as_user(&env, &args);
+        outcome.expect(128);
+        assert!(outcome.stderr().contains("x.db-journal"), "{options:?}: {}", outcome.stderr());
+    }
+}
+
 #[test]
 fn files_that_cannot_be_written_are_named() {
     let env = history();

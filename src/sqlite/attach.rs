@@ -19,7 +19,7 @@ use super::detect::{Detected, classify};
 use super::error::{DatabaseError, code, is_busy, message};
 use super::header::{Encoding, Header};
 use super::holders::{LockHolders, sidecar};
-use super::pin::Pin;
+use super::pin::{Pin, Unlocked};
 use crate::util::interrupt;
 
 /// How long SQLite itself waits for a lock before Graft looks at the clock.
@@ -100,6 +100,8 @@ pub(super) struct Attached {
     remove_shm: bool,
     /// Closed after the connection.
     pin: Pin,
+    /// What it looked like, if it is read without locks; closed after the connection as well.
+    unlocked: Option<Unlocked>,
     /// How far the log had been copied into the file when the transaction began, if there was one.
     checkpoint: Option<Checkpoint>,
 }
@@ -119,13 +121,10 @@ impl Attached {
         let had_wal = sidecar(path, "-wal").exists();
         let remove_shm = had_wal && !sidecar(path, "-shm").exists() && purpose == Purpose::Read;
         let keep_wal = had_wal && purpose == Purpose::Read;
+        let mut unlocked = None;
         let conn = match connect(path, "mode=rw", header.encoding, purpose, keep_wal, busy) {
             Err(Failure::ReadOnly) if purpose == Purpose::Read => {
-                // Without a -wal nobody can be writing into a folder that cannot be written.
-                let wal = sidecar(path, "-wal");
-                if fs::metadata(&wal).is_ok_and(|m| m.len() > 0) {
-                    return Err(DatabaseError::NeedsRecovery { path: path.into(), sidecar: wal });
-                }
+                unlocked = Some(Unlocked::new(path)?);
                 connect(path, "mode=ro&immutable=1", header.encoding, purpose, keep_wal, busy)
             }
             other => other,
@@ -135,7 +134,7 @@ impl Attached {
             Ok(conn) if purpose != Purpose::Read && conn.is_readonly("g").unwrap_or(false) => {
                 Err(DatabaseError::NotPermitted { path: path.into() })
             }
-            Ok(conn) => Ok(Self { conn, path: path.into(), remove_shm, pin, checkpoint: None }),
+            Ok(conn) => Ok(Self { conn, path: path.into(), remove_shm, pin, unlocked, checkpoint: None }),
             Err(failure) => Err(failure.explain(path, &header)),
         }
     }
@@ -160,6 +159,11 @@ impl Attached {
     /// Tells whether the path still names the file that is open.
     pub fn is_in_place(&self) -> bool {
         self.pin.is_open_in(&self.conn)
+    }
+
+    /// Fails if the database is read without locks, and another program has changed it.
+    pub fn check_unlocked(&self) -> Result<(), DatabaseError> {
+        self.unlocked.as_ref().map_or(Ok(()), Unlocked::check)
     }
 
     /// Returns the open file itself.

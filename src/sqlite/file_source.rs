@@ -44,12 +44,14 @@ impl FileSource {
             if run.len() >= CHUNK_LEN {
                 interrupt::check()?;
                 let next = PageIdx::new(first.get() + (run.len() / PAGE_SIZE) as u32).expect("it only grows");
+                db.check_unlocked()?;
                 if sink(first, std::mem::replace(&mut run, Vec::with_capacity(CHUNK_LEN))).is_break() {
                     return Ok(());
                 }
                 first = next;
             }
         }
+        db.check_unlocked()?;
         if !run.is_empty() {
             run.resize(run.len().next_multiple_of(PAGE_SIZE), 0);
             let _ = sink(first, run);
@@ -87,7 +89,7 @@ impl FileSource {
             out[to..to + len].copy_from_slice(&page[within..within + len]);
             at += len as u64;
         }
-        Ok(())
+        db.check_unlocked()
     }
 }
 

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ffi};
 
 use super::detect::{Detected, detect};
+use super::error::DatabaseError;
+use super::sidecars::unfinished;
 use crate::util::stamp;
 
 /// Bytes read at a time.
@@ -105,6 +107,35 @@ impl Pin {
             left -= len as u64;
         }
         Ok(())
+    }
+}
+
+/// A database that is read without locks, because nothing can be written beside it by the one who reads. Others may be able to.
+pub(super) struct Unlocked {
+    pin: Pin,
+    look: Look,
+}
+
+impl Unlocked {
+    /// Looks at a database before it is opened so; refuses one of which a part lies beside it.
+    pub fn new(path: &Path) -> Result<Self, DatabaseError> {
+        if let Some(sidecar) = unfinished(path) {
+            return Err(DatabaseError::NeedsRecovery { path: path.into(), sidecar });
+        }
+        let looked = Pin::new(path).and_then(|pin| Ok((pin.look()?, pin)));
+        let (look, pin) = looked.map_err(|e| DatabaseError::io(path, e))?;
+        Ok(Self { pin, look })
+    }
+
+    /// Fails if another program has changed the database since: what was read meanwhile may be no state of it.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        let path = &self.pin.path;
+        let is_named = fs::metadata(path).is_ok_and(|meta| FileId::of(&meta) == self.pin.id);
+        let now = self.pin.look().map_err(|e| DatabaseError::io(path, e))?;
+        match is_named && now == self.look && unfinished(path).is_none() {
+            true => Ok(()),
+            false => Err(DatabaseError::Overwritten { path: path.clone() }),
+        }
     }
 }
 

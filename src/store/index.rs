@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::entries::{Entry, Keyspace};
@@ -35,10 +35,10 @@ pub struct Index {
     shelf: Shelf,
     timeout: Duration,
     on_notice: OnWait,
-    /// Whether the files have been searched for something the index did not know: once is enough.
+    /// Whether the files have been searched for something the index did not know: once is enough, until others change something.
     searched: AtomicBool,
-    /// What segments and packs say, where the index is of no use and may not be made anew.
-    from_files: OnceLock<Known>,
+    /// What segments and packs say, where the index is of no use and may not be made anew; until others change something.
+    from_files: Mutex<Option<Arc<Known>>>,
 }
 
 impl Index {
@@ -51,7 +51,7 @@ impl Index {
             timeout,
             on_notice,
             searched: AtomicBool::new(false),
-            from_files: OnceLock::new(),
+            from_files: Mutex::default(),
         };
         if index.tail().is_damaged() {
             index.mend("the index tail is damaged")?;
@@ -61,7 +61,25 @@ impl Index {
 
     /// Takes note of what other processes have published.
     pub fn refresh(&self) -> Result<()> {
-        self.tail().reload().map(drop)
+        self.reload().map(drop)
+    }
+
+    /// Reads what others have appended to the tail, or folded; tells whether they have.
+    fn reload(&self) -> Result<bool> {
+        let changed = self.tail().reload()?;
+        if changed {
+            self.searched.store(false, Ordering::SeqCst);
+            *self.in_memory() = None;
+        }
+        Ok(changed)
+    }
+
+    fn in_memory(&self) -> MutexGuard<'_, Option<Arc<Known>>> {
+        self.from_files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        self.in_memory().clone()
     }
 
     /// Returns a value that may well not exist. One that can change is only sure under the repository lock, after
@@ -72,7 +90,7 @@ impl Index {
         }
         match self.folded(keyspace, key)? {
             // Another process may have folded, or appended, between the two looks.
-            None if self.tail().reload()? => Ok(match self.in_tail(keyspace, key)? {
+            None if self.reload()? => Ok(match self.in_tail(keyspace, key)? {
                 Some(value) => Some(value),
                 None => self.folded(keyspace, key)?,
             }),
@@ -82,13 +100,13 @@ impl Index {
 
     /// Returns a value that is not in the tail.
     fn folded(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        if let Some(known) = self.from_files.get() {
+        if let Some(known) = self.known() {
             return Ok(known.get(&(keyspace, key.to_vec())).cloned());
         }
         match self.shelf.get(keyspace, key) {
             Err(error) if is_of_no_use(&error) => {
                 self.mend(&reason(&error))?;
-                match self.from_files.get() {
+                match self.known() {
                     Some(known) => Ok(known.get(&(keyspace, key.to_vec())).cloned()),
                     None => self.shelf.get(keyspace, key),
                 }
@@ -130,7 +148,7 @@ impl Index {
         limit: usize,
         wanted: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        self.tail().reload()?;
+        self.reload()?;
         let mut out = self.folded_range(keyspace, start, limit, wanted)?;
         let tail = self.tail();
         let fresh = tail.range(keyspace, start).take_while(|(key, _)| wanted(key)).take(limit);
@@ -149,13 +167,13 @@ impl Index {
         limit: usize,
         wanted: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        if self.from_files.get().is_none() {
+        if self.known().is_none() {
             match self.shelf.range(keyspace, start, limit, wanted) {
                 Err(error) if is_of_no_use(&error) => self.mend(&reason(&error))?,
                 other => return other,
             }
         }
-        let Some(known) = self.from_files.get() else { return self.shelf.range(keyspace, start, limit, wanted) };
+        let Some(known) = self.known() else { return self.shelf.range(keyspace, start, limit, wanted) };
         let from = known.range((keyspace, start.to_vec())..).take_while(|((k, key), _)| *k == keyspace && wanted(key));
         Ok(from.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
@@ -196,14 +214,14 @@ impl Index {
         self.shelf.give_way();
     }
 
-    /// Makes look-ups possible again: with a new index, or, where this user may not write, with what the files say, for as long as
-    /// this process runs.
+    /// Makes look-ups possible again: with a new index, or, where this user may not write, with what the files say, until others
+    /// change something.
     fn mend(&self, why: &str) -> Result<()> {
         match self.rebuild(why) {
             Err(error) if error.is_refusal() => {
                 tracing::debug!(why, "reading the files instead of the index");
                 let known = rebuild::entries(&self.dir)?.into_iter().map(|e| ((e.keyspace, e.key), e.value));
-                let _ = self.from_files.set(known.collect());
+                *self.in_memory() = Some(Arc::new(known.collect()));
                 Ok(())
             }
             other => other,
@@ -279,5 +297,57 @@ fn remove_dir(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn open(dir: &Path) -> Index {
+        std::fs::create_dir_all(dir.join("tmp")).unwrap();
+        Index::open(dir, Duration::from_secs(3), Arc::new(|_: &str| ())).unwrap()
+    }
+
+    fn entry(number: u64) -> Entry {
+        Entry { keyspace: Keyspace::Tags, key: number.to_be_bytes().to_vec(), value: vec![7; 40] }
+    }
+
+    #[test]
+    fn one_thread_folds_while_another_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path());
+        let count = 6 * FOLD_AFTER as u64;
+        let (ready, done) = (Barrier::new(2), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                ready.wait();
+                (0..count).for_each(|n| index.publish(&[entry(n)]).unwrap());
+                done.store(true, Ordering::SeqCst);
+            });
+            ready.wait();
+            while !done.load(Ordering::SeqCst) {
+                // Opened for each look, so that it meets every moment of a fold.
+                index.close();
+                assert_eq!(index.get(Keyspace::Tags, b"nothing").expect("neither waits for the other"), None);
+            }
+        });
+        assert_eq!(index.all(Keyspace::Tags).unwrap().len() as u64, count);
+    }
+
+    #[test]
+    fn what_others_fold_is_not_taken_for_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let (reader, writer) = (open(dir.path()), open(dir.path()));
+        writer.publish(&[entry(0)]).unwrap();
+        reader.refresh().unwrap();
+        // As if the reader might not write, and had found the index to be of no use.
+        *reader.in_memory() = Some(Arc::default());
+        (1..=FOLD_AFTER as u64).for_each(|n| writer.publish(&[entry(n)]).unwrap());
+        for n in 0..=FOLD_AFTER as u64 {
+            assert!(reader.get(Keyspace::Tags, &n.to_be_bytes()).unwrap().is_some(), "{n}");
+        }
     }
 }

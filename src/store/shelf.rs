@@ -4,7 +4,8 @@
 //! it, briefly. Entries come in by ingestion alone, which bypasses the journal: all of them lie in the store's trees, and readers
 //! open just the tree that they need ([`super::shelf_reader`]). A process keeps what it reads open for as long as look-ups follow each
 //! other, and a helper thread closes it after [`IDLE`] without one: nobody who writes is kept waiting by a pager, a scan or a
-//! prompt.
+//! prompt. Locks are taken in this order: `store.lock` (by whoever folds), then the mutex of what is open, which nobody keeps while
+//! waiting for another process or thread.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,30 +114,30 @@ impl Shelf {
         if !self.exists() {
             return Ok(None);
         }
-        let mut state = lock(&self.state);
-        let mut outcome = self.look(&mut state, &mut look);
+        let mut outcome = self.look(&mut look);
         if matches!(&outcome, Err(error) if error.may_pass()) {
             // Another process has tidied up in the same moment.
-            state.open = None;
-            outcome = self.look(&mut state, &mut look);
+            outcome = self.look(&mut look);
         }
+        outcome.map(Some).map_err(|error| error.explain(&self.path))
+    }
+
+    fn look<T>(&self, look: &mut dyn FnMut(&mut Reader) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        // Not locked while another one is waited for: that may be a thread of this process, and be about to close what is open.
+        let mut state = self.patiently(|| {
+            let mut state = lock(&self.state);
+            if state.open.is_none() {
+                let Some(reader) = Reader::open(&self.path)? else { return Ok(None) };
+                (state.open, state.opened) = (Some(reader), Some(Instant::now()));
+            }
+            Ok::<_, ReadError>(Some(state))
+        })?;
+        let outcome = look(state.open.as_mut().expect("just opened"));
         if outcome.is_err() {
             state.open = None;
         }
         self.done(state);
-        outcome.map(Some).map_err(|error| error.explain(&self.path))
-    }
-
-    fn look<T>(
-        &self,
-        state: &mut State,
-        look: &mut dyn FnMut(&mut Reader) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
-        if state.open.is_none() {
-            state.open = Some(self.patiently(|| Reader::open(&self.path))?);
-            state.opened = Some(Instant::now());
-        }
-        look(state.open.as_mut().expect("just opened"))
+        outcome
     }
 
     /// Notes the use and makes sure that somebody closes the store afterwards.
@@ -155,7 +156,6 @@ impl Shelf {
         let mut told = false;
         loop {
             if let Some(opened) = open()? {
-                tracing::debug!(path = %self.path.display(), took = ?started.elapsed(), "opened the index");
                 return Ok(opened);
             }
             let waited = started.elapsed();

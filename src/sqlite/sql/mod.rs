@@ -33,8 +33,8 @@ pub use error::{RunError, SqlError, Stage};
 pub use import::Import;
 
 use super::attach::uri;
-use super::error::{DatabaseError, code};
-use super::holders::sidecar;
+use super::error::code;
+use super::pin::Unlocked;
 use super::{vfs, vfs_shim};
 
 /// What a session is opened on.
@@ -82,6 +82,8 @@ pub trait Sink {
 /// A user's connection.
 pub struct Session {
     conn: Connection,
+    /// What the file looked like, if it is read without locks.
+    unlocked: Option<Unlocked>,
     busy: std::cell::Cell<Duration>,
     pragmas: Option<Box<dyn pragma::Pragmas>>,
     transactions: Option<recording::Transactions>,
@@ -103,18 +105,16 @@ impl Session {
     pub fn open(target: Target<'_>, busy: Duration) -> Result<Self, RunError> {
         vfs::forget_error();
         let opened = vfs::register().and_then(|()| vfs_shim::register()).and_then(|()| connect(target, busy, false));
+        let mut unlocked = None;
         let opened = match (opened, target) {
-            (Err(e), Target::File { path, .. }) if is_read_only_folder(&e) => {
-                let wal = sidecar(path, "-wal");
-                if std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
-                    return Err(RunError::unopened(DatabaseError::NeedsRecovery { path: path.into(), sidecar: wal }));
-                }
+            (Err(e), Target::File { path, .. }) if is_read_only_folder(&e) && path.exists() => {
+                unlocked = Some(Unlocked::new(path).map_err(RunError::unopened)?);
                 connect(target, busy, true)
             }
             (opened, _) => opened,
         };
         match opened {
-            Ok(conn) => Ok(Self { conn, busy: busy.into(), pragmas: None, transactions: None }),
+            Ok(conn) => Ok(Self { conn, unlocked, busy: busy.into(), pragmas: None, transactions: None }),
             Err(e) => Err(RunError::of(e, Stage::Prepare, 0, vfs::take_error())),
         }
     }
@@ -148,7 +148,9 @@ impl Session {
         let done = self.run(&text[start..end], start, sink);
         // One that fails may have committed all the same, such as a query over what was inserted.
         self.after();
-        done.map(|()| end)
+        done?;
+        self.unlocked.as_ref().map_or(Ok(()), Unlocked::check).map_err(RunError::unopened)?;
+        Ok(end)
     }
 
     fn run(&self, statement: &str, at: usize, sink: &mut dyn Sink) -> Result<(), RunError> {

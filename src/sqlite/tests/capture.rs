@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::sqlite::holders::sidecar;
+use crate::sqlite::pin::Unlocked;
 use crate::sqlite::{DatabaseError, LockKind};
 
 /// Folds the sidecars of a copy in, as a fresh connection does.
@@ -288,4 +289,29 @@ fn a_checkpoint_while_it_is_read_does_not_matter() {
     });
     assert!(matches!(result, Err(DatabaseError::Overwritten { .. })), "{:?}", result.map(|bytes| bytes.len()));
     app.finish();
+}
+
+#[test]
+fn a_database_that_is_read_without_locks_is_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) = (dir.path().join("app.db"), dir.path().join("other.db"));
+    let is_overwritten = |watch: &Unlocked| matches!(watch.check(), Err(DatabaseError::Overwritten { .. }));
+    for mode in ["DELETE", "WAL"] {
+        fs::remove_file(&path).ok();
+        marked(&path, "a", 40, mode);
+        std::thread::sleep(Duration::from_millis(30));
+        let watch = Unlocked::new(&path).unwrap();
+        assert!(watch.check().is_ok(), "{mode}");
+        let app = OtherProcess::start(&path, &["UPDATE t SET mark = 'b'"]);
+        assert!(is_overwritten(&watch), "{mode}: by a row in the file or in a log beside it");
+        if mode == "WAL" {
+            assert!(matches!(Unlocked::new(&path), Err(DatabaseError::NeedsRecovery { .. })));
+        }
+        app.finish();
+        assert!(is_overwritten(&watch), "{mode}: the log is gone, but the file is another");
+        let watch = Unlocked::new(&path).unwrap();
+        fs::copy(&path, &other).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(is_overwritten(&watch), "{mode}: another file");
+    }
 }
