@@ -1,11 +1,12 @@
 //! Recording a commit.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Repository;
 use super::capture::How;
 use super::changes::{of_index, of_tree};
-use super::error::Result;
+use super::error::{RepoError, Result};
 use super::identity::{Overrides, Role};
 use super::index::{Index, IndexEntry};
 use super::objects::ObjectReader;
@@ -282,10 +283,20 @@ impl Repository {
     }
 
     /// Tells whether a tree about to be recorded holds, under other ids, what another one does. A snapshot that is not stored yet
-    /// differs, or it would not be made.
+    /// differs, or it would not be made; it is looked up, and not searched for in all files as one that something refers to.
     fn holds_the_same_files(&self, old: &ObjectId, new: &Tree) -> bool {
-        let differing = || self.differing(self.compare(&of_tree(&self.tree(old)?), &of_tree(new))?);
-        differing().is_ok_and(|changes| changes.is_empty())
+        let differing = || {
+            let old = self.tree(old)?;
+            let known: HashSet<ObjectId> = old.entries().iter().map(|e| e.snapshot).collect();
+            for entry in new.entries().iter().filter(|e| !known.contains(&e.snapshot)) {
+                if !self.store().has_object(&entry.snapshot)? {
+                    return Ok(true);
+                }
+            }
+            let changes = self.differing(self.compare(&of_tree(&old), &of_tree(new))?)?;
+            Ok::<_, RepoError>(!changes.is_empty())
+        };
+        differing().is_ok_and(|differs| !differs)
     }
 
     /// Returns the index as a tree; with paths, HEAD's tree with just these paths as the index has them.

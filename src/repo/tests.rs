@@ -127,6 +127,7 @@ fn commits_follow_each_other() {
         assert_eq!(next.files[0].change, ChangeKind::Modified);
         assert_eq!(s.unstaged(), []);
     }
+    assert!(!s.repo.store().has_searched(), "what is only about to be stored is not searched for in all files");
     let mut id = s.repo.head_commit().unwrap().unwrap();
     let mut count = 0;
     loop {

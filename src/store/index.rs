@@ -131,6 +131,12 @@ impl Index {
         self.get(keyspace, key)
     }
 
+    /// Tells whether all files have been read for something that the index did not know.
+    #[cfg(test)]
+    pub fn has_searched(&self) -> bool {
+        self.searched.load(Ordering::SeqCst)
+    }
+
     /// Returns up to 64 entries of a keyspace from `start` on, in key order, while `wanted` says yes to the key.
     pub fn range(
         &self,

@@ -219,6 +219,12 @@ impl Store {
         Ok(self.0.index.get(Keyspace::Objects, id.as_bytes())?.is_some())
     }
 
+    /// Tells whether all files have been read for something that the index did not know.
+    #[cfg(test)]
+    pub fn has_searched(&self) -> bool {
+        self.0.index.has_searched()
+    }
+
     /// Returns the ids that begin with a prefix, sorted; at most 64 from either part of the index.
     pub fn objects_with_prefix(&self, prefix: &IdPrefix) -> Result<Vec<ObjectId>> {
         let id_of = |key: &[u8]| key.try_into().ok().map(ObjectId::from_bytes);
