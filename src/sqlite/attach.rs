@@ -4,7 +4,7 @@
 //! collations and functions that only the application has do not matter. Invariants: no descriptor of Graft's own is
 //! closed on the file while the connection lives (POSIX would drop SQLite's locks); where a `-wal` lay before, closing
 //! a reader neither checkpoints nor deletes it; where no `-wal` or `-shm` lay before, none is left behind. SQLite opens by path, so whoever begins a transaction makes sure
-//! that the file which it then holds is the one that the path names, or begins again ([`Attached::begin`]).
+//! that the file which it then holds is the one that the path names, or begins again (`Attached::begin`).
 
 use std::fmt::Write as _;
 use std::fs;
