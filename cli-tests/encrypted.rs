@@ -85,6 +85,21 @@ fn working_files_are_never_tracked_nor_listed() {
 }
 
 #[test]
+fn files_beside_an_empty_one_are_files_like_others() {
+    let env = TestEnvironment::init();
+    fs::write(env.path("diary"), "").expect("a file");
+    for name in ["diary-journal", "diary-wal", "diary-shm"] {
+        fs::write(env.path(name), format!("my {name}")).expect("a file");
+    }
+    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "?? diary\n?? diary-journal\n?? diary-shm\n?? diary-wal\n");
+    env.graft(["clean", "-f", "diary"]).ok();
+    assert!(!env.path("diary").exists());
+    for name in ["diary-journal", "diary-wal", "diary-shm"] {
+        assert_eq!(fs::read_to_string(env.path(name)).expect("it was not named"), format!("my {name}"));
+    }
+}
+
+#[test]
 fn files_that_are_only_named_so_are_tracked() {
     let env = TestEnvironment::init();
     for name in ["notes", "notes-wal", "notes-journal", "notes-shm"] {

@@ -26,8 +26,9 @@ const SHM_UNIT: u64 = 32 << 10;
 /// Tells whether the file that has the name of `main` with `suffix` behind it, if there is one, is a working file of `main`.
 pub fn belongs(main: &Path, suffix: &str) -> bool {
     let may_be_database = match classify(main) {
-        Ok(Detected::Sqlite(_) | Detected::Empty) => true,
-        Ok(Detected::Other) => false,
+        Ok(Detected::Sqlite(_)) => true,
+        // An empty file may become anything: what stands beside it counts by its content.
+        Ok(Detected::Empty | Detected::Other) => false,
         // Whatever it is, what stands beside it is no file of its own for sure.
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
@@ -153,6 +154,12 @@ mod tests {
         Connection::open(&plain).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
         fs::write(sidecar(&plain, "-wal"), b"text").unwrap();
         assert!(belongs(&plain, "-wal"));
+        let empty = dir.path().join("diary");
+        fs::write(&empty, b"").unwrap();
+        fs::write(sidecar(&empty, "-journal"), b"what I did today").unwrap();
+        assert!(!belongs(&empty, "-journal"), "an empty file need not be a database");
+        fs::write(sidecar(&empty, "-journal"), [&JOURNAL_MAGIC[..], &[0; 504]].concat()).unwrap();
+        assert!(belongs(&empty, "-journal"));
         let gone = dir.path().join("gone");
         fs::write(sidecar(&gone, "-wal"), b"text").unwrap();
         assert!(!belongs(&gone, "-wal"));
