@@ -53,6 +53,8 @@ fn a_shell_command_runs_at_the_top() {
     assert_eq!(outcome.ok(), "at repo from sub/ with a b $HOME\n");
     assert_eq!(env.graft(["up"]).ok(), "at repo from  with\n");
     env.graft(["code"]).expect(5);
+    // The way to another folder leads through this repository, but that folder does not lie in it.
+    env.graft(["-C", "../home", "up"]).expect(2);
     // Outside of a repository the user's own are known, too.
     env.graft(["config", "set", "--global", "alias.here", "!basename $(pwd)"]).ok();
     assert_eq!(env.graft_in(&env.outside().join("home"), ["here"]).ok(), "home\n");

@@ -1,12 +1,13 @@
 //! Folders, files and file systems that cannot be written: what can be read is read, and messages say what stands in the way.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::database::{make, sql};
-use crate::env::{Outcome, TestEnvironment};
+use crate::env::{Outcome, TestEnvironment, wait};
 
 /// Runs what comes after it as a user that owns nothing, if it is root that runs it: root may write anywhere.
 const AS_NOBODY: &str = "import os, sys
@@ -49,6 +50,11 @@ fn collect(path: &Path, all: &mut Vec<PathBuf>) {
 
 /// Runs `graft` in the worktree as a user who is not root.
 pub fn as_user(env: &TestEnvironment, args: &[&str]) -> Outcome {
+    env.run(as_user_command(env, args))
+}
+
+/// The command for that, not yet started.
+fn as_user_command(env: &TestEnvironment, args: &[&str]) -> Command {
     fs::set_permissions(env.outside(), fs::Permissions::from_mode(0o711)).expect("a mode");
     // Where the program was built, not everybody may look.
     let program = env.outside().join("graft");
@@ -59,7 +65,7 @@ pub fn as_user(env: &TestEnvironment, args: &[&str]) -> Outcome {
     }
     let mut command = env.program("python3", env.repo());
     command.args(["-c", AS_NOBODY]).arg(program).args(args);
-    env.run(command)
+    command
 }
 
 /// Databases in both kinds of journal modes and a text, in two commits.
@@ -171,12 +177,50 @@ fn rows_of_a_transaction_that_never_ended_are_not_shown() {
     assert!(made.expect("python3 runs").success());
     assert!(fs::metadata(env.path("data/x.db-journal")).expect("a hot journal").len() > 0);
     assert!(String::from_utf8_lossy(&fs::read(env.path("data/x.db")).expect("bytes")).contains("never"));
+    // Where the folder can be written, a session that only reads finishes nothing either.
+    let said = env.graft(["sql", "--readonly", "--db", "data/x.db", "SELECT count(*) FROM t"]);
+    assert!(said.expect(128).stderr().contains("read-only session"), "{said}");
     let _protected = Protected::new(&env.path("data"));
     for options in [&["--readonly"][..], &[]] {
         let args = [&["sql"], options, &["--db", "data/x.db", "SELECT count(*) FROM t"]].concat();
         let outcome = as_user(&env, &args);
         outcome.expect(128);
         assert!(outcome.stderr().contains("x.db-journal"), "{options:?}: {}", outcome.stderr());
+    }
+}
+
+/// Lets the user read some rows, then the owner commits and checkpoints, then the user goes on; returns how that ended.
+fn changed_meanwhile(rest: &str) -> Outcome {
+    let env = TestEnvironment::init();
+    fs::create_dir(env.path("data")).expect("a folder");
+    let db = env.path("data/wal.db");
+    make(&db, 2000, "WAL");
+    let protected = Protected::new(&env.path("data"));
+    let mut command = as_user_command(&env, &["sql", "--db", "data/wal.db"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    writeln!(input, "SELECT sum(n), count(body) FROM item WHERE id <= 1000;").expect("it reads");
+    let mut first = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    output.read_line(&mut first).expect("a row");
+    assert_eq!(first, "0|1000\n");
+    drop(protected);
+    sql(&db, "UPDATE item SET n = 1; PRAGMA wal_checkpoint(TRUNCATE)");
+    writeln!(input, "{rest}").expect("it reads");
+    drop(input);
+    std::io::copy(&mut output, &mut std::io::sink()).expect("it can be read");
+    wait(child, format!("graft sql: {rest}"))
+}
+
+#[test]
+fn a_database_that_its_owner_changes_meanwhile_is_not_read_on() {
+    for rest in ["SELECT sum(n) FROM item;", ".dump item", ".tables"] {
+        let outcome = changed_meanwhile(rest);
+        let said = outcome.expect(1).stderr();
+        for words in ["wal.db was replaced or overwritten by another program", "\nhelp: discard what was read"] {
+            assert!(said.contains(words), "{rest}: {outcome}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use super::Repository;
 use crate::model::RepoPath;
@@ -14,7 +15,7 @@ use crate::util::attributes::Attributes;
 use crate::util::fs::{self as durable, TempFile};
 use crate::util::lock::FileLock;
 
-type Known = BTreeMap<String, Attributes>;
+pub(super) type Known = BTreeMap<String, Attributes>;
 
 impl Repository {
     /// Notes what files have now that new ones would not have, and forgets it of those which have nothing of that kind any more.
@@ -33,6 +34,7 @@ impl Repository {
                 _ => drop(known.insert(path.as_str().to_owned(), now)),
             }
         }
+        *self.attributes.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if known != before {
             let text = serde_json::to_vec(&known).expect("plain data is always JSON");
             if let Err(error) = durable::replace(&self.attributes_path(), &self.tmp(), &text) {
@@ -43,7 +45,9 @@ impl Repository {
 
     /// Returns what a file had when it was seen last, if new files have something else.
     pub(super) fn remembered_attributes(&self, path: &str) -> Option<Attributes> {
-        self.known_attributes().remove(path).map(Attributes::harmless)
+        let mut read = self.attributes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read once for all files of a move.
+        read.get_or_insert_with(|| self.known_attributes()).get(path).cloned().map(Attributes::harmless)
     }
 
     fn known_attributes(&self) -> Known {

@@ -376,6 +376,10 @@ impl Repository {
             if ingest.push(first, buffer).is_break() {
                 return Ok(read(total, true));
             }
+            if len < CHUNK_LEN {
+                // What is appended now would come behind the padding; the length tells of it.
+                break;
+            }
         }
         let mut is_as_read = true;
         if let Some(sum) = sum {

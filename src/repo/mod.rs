@@ -72,7 +72,7 @@ pub mod wildmatch;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use config::{Config, Sources};
@@ -146,6 +146,8 @@ pub struct Repository {
     /// What the user was told of revisions already.
     said: revspec::Said,
     cut: shallow::Cut,
+    /// What is remembered of files that are not there, once it was read.
+    attributes: Mutex<Option<attributes::Known>>,
 }
 
 impl Repository {
@@ -182,6 +184,7 @@ impl Repository {
             config,
             said: revspec::Said::default(),
             cut: shallow::Cut::default(),
+            attributes: Mutex::default(),
         };
         repo.keep_promises();
         repo.settle_move_if_idle();

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::config::Origin;
@@ -143,7 +143,11 @@ impl Trust {
 impl Repository {
     /// Returns the folder of the repository that `start` lies in, without opening it.
     pub fn find(start: &Path) -> Result<PathBuf> {
-        let absolute = std::path::absolute(start).map_err(RepoError::file("find", start))?;
+        let mut absolute = std::path::absolute(start).map_err(RepoError::file("find", start))?;
+        if absolute.components().any(|part| part == Component::ParentDir) {
+            // The folders on the way there and back are none that it lies in.
+            absolute = absolute.canonicalize().map_err(RepoError::file("find", start))?;
+        }
         let found = absolute.ancestors().map(|dir| dir.join(DIR)).find(|dir| is_repository(dir));
         found.ok_or(RepoError::NotARepository(absolute))
     }

@@ -73,8 +73,8 @@ pub enum DatabaseError {
         /// The file.
         path: PathBuf,
     },
-    /// Unfinished transactions lie beside the file, which SQLite must finish first and cannot: the folder is read-only.
-    #[error("{} has unfinished transactions in {}, which cannot be finished in a read-only folder", .path.display(), .sidecar.display())]
+    /// Unfinished transactions lie beside the file, which SQLite must finish first and cannot: it may not write there.
+    #[error("{} has unfinished transactions in {}, which cannot be finished in a read-only folder or by a read-only session", .path.display(), .sidecar.display())]
     NeedsRecovery {
         /// The file.
         path: PathBuf,

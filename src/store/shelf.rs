@@ -84,12 +84,14 @@ impl Shelf {
 
     /// Takes in sorted entries, creating the store if need be.
     pub fn ingest<'a>(&self, entries: impl Iterator<Item = (Keyspace, &'a [u8], &'a [u8])>) -> Result<()> {
-        let mut state = lock(&self.state);
-        // Whoever reads keeps out whoever writes, also in one process.
-        state.open = None;
-        let writer = self.patiently(|| match Writer::new(&self.path) {
-            Err(fjall::Error::Locked) => Ok(None),
-            other => other.map(Some).map_err(|e| self.failed(&e)),
+        let (_state, writer) = self.patiently(|| {
+            let mut state = lock(&self.state);
+            // Whoever reads keeps out whoever writes, also in one process.
+            state.open = None;
+            match Writer::new(&self.path) {
+                Err(fjall::Error::Locked) => Ok(None),
+                other => other.map(|writer| Some((state, writer))).map_err(|e| self.failed(&e)),
+            }
         })?;
         let outcome = writer.ingest(entries).map_err(|e| self.failed(&e));
         drop(writer);

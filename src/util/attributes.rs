@@ -103,6 +103,10 @@ impl Attributes {
             }
             if lsetxattr(path, name.as_str(), value, XattrFlags::empty()).is_err() {
                 lost.push(Lost::Extended(name.clone()));
+                if name == ACCESS_LIST {
+                    // Beside such a list these bits are what it may give at the most, not what the group has.
+                    mode &= !OF_GROUP;
+                }
             }
         }
         if fs::set_permissions(path, Permissions::from_mode(mode)).is_err() {

@@ -100,6 +100,10 @@ impl Shell<'_> {
             Err(RunError::Output(e)) => Err(e.into()),
             Err(RunError::Sql(e)) => {
                 let failure = Failure::new(e.message);
+                let failure = match e.help {
+                    Some(help) => failure.help(help),
+                    None => failure,
+                };
                 self.fail(match e.cause {
                     Some(cause) => failure.because(cause.as_ref()),
                     None => failure,

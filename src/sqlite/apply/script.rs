@@ -23,8 +23,8 @@ pub fn apply_script(path: &Path, script: &str, options: &ApplyOptions<'_>) -> Re
     }
     let existed = path.exists();
     let done = constraints::judged(|before| run(path, script, options, !existed, before));
-    if !existed && (done.is_err() || options.check) {
-        // What SQLite made of nothing holds nothing.
+    if !existed && (done.is_err() || options.check) && std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0) {
+        // What SQLite made of nothing holds nothing; what holds something another program has made meanwhile.
         let _ = crate::util::fs::remove(path);
     }
     done

@@ -43,7 +43,9 @@ impl Session {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, RunError> {
         let rows = || -> rusqlite::Result<Vec<T>> { self.conn.prepare(sql)?.query_map(params, read)?.collect() };
-        rows().map_err(|e| RunError::of(e, Stage::Step, 0, vfs::take_error()))
+        let rows = rows().map_err(|e| RunError::of(e, Stage::Step, 0, vfs::take_error()))?;
+        self.check_unlocked()?;
+        Ok(rows)
     }
 
     /// Names the tables that are sorted, or have an index that is, by a collation which only the application has.

@@ -35,7 +35,9 @@ impl Session {
         if own {
             self.execute("ROLLBACK")?;
         }
-        done.map(|()| foreign)
+        done?;
+        self.check_unlocked()?;
+        Ok(foreign)
     }
 
     fn dump_now(&self, patterns: &[String], out: &mut dyn Write) -> Result<(), RunError> {

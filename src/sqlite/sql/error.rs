@@ -69,6 +69,15 @@ impl RunError {
         }))
     }
 
+    /// Says that a file which is read without locks was changed by another program.
+    pub(super) fn changed(error: DatabaseError) -> Self {
+        let Self::Sql(mut failed) = Self::unopened(error) else { unreachable!("it is a failed statement") };
+        failed.stage = Stage::Step;
+        let help = "discard what was read; read a copy in a folder that you may write, or read it as its owner";
+        failed.help = Some(help.to_owned());
+        Self::Sql(failed)
+    }
+
     /// Explains an error of SQLite; `at` is where the statement begins in the text.
     pub(super) fn of(error: rusqlite::Error, stage: Stage, at: usize, cause: Option<SourceError>) -> Self {
         if code(&error) == Some(ffi::SQLITE_INTERRUPT) {

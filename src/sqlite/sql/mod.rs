@@ -149,8 +149,13 @@ impl Session {
         // One that fails may have committed all the same, such as a query over what was inserted.
         self.after();
         done?;
-        self.unlocked.as_ref().map_or(Ok(()), Unlocked::check).map_err(RunError::unopened)?;
+        self.check_unlocked()?;
         Ok(end)
+    }
+
+    /// Fails if the file is read without locks, and another program has changed it: what was read since may be no state of it.
+    fn check_unlocked(&self) -> Result<(), RunError> {
+        self.unlocked.as_ref().map_or(Ok(()), Unlocked::check).map_err(RunError::changed)
     }
 
     fn run(&self, statement: &str, at: usize, sink: &mut dyn Sink) -> Result<(), RunError> {
