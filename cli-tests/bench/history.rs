@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use graft::model::{Commit, ObjectId, RefName, Signature};
-use graft::repo::objects::ObjectReader;
-use graft::repo::refs::{Expected, RefEdit};
+use graft::repo::state::objects::ObjectReader;
+use graft::repo::state::refs::{Expected, RefEdit};
 use graft::repo::{Repository, Settings};
 use graft::store::Transaction;
 

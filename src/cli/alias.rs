@@ -14,7 +14,7 @@ use super::env;
 use super::error::{Failure, exit};
 use super::interrupt::Ignored;
 use super::messages::Messages;
-use crate::repo::config::{Config, Origin, Sources};
+use crate::repo::state::config::{Config, Origin, Sources};
 use crate::repo::{RepoError, Repository};
 
 /// What a command line turns out to be.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-use crate::repo::identity::Env;
-use crate::repo::trust::Trust;
+use crate::repo::state::identity::Env;
+use crate::repo::state::trust::Trust;
 
 /// Returns a variable of the environment; `None` if it is not set, empty or not UTF-8.
 pub fn var(name: &str) -> Option<String> {

@@ -14,11 +14,11 @@ use super::render::view;
 use super::revs;
 use super::style::Theme;
 use crate::model::{Commit, ObjectId, ObjectKind, RefName, RepoPath};
-use crate::repo::diff::FileDiff;
-use crate::repo::objects::ObjectReader;
-use crate::repo::pathspec::Pathspecs;
-use crate::repo::refs::Head;
-use crate::repo::types::FileChange;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::Head;
+use crate::repo::state::types::FileChange;
+use crate::repo::text::pathspec::Pathspecs;
+use crate::repo::worktree::diff::FileDiff;
 use crate::repo::{RepoError, Repository};
 
 /// How commits look.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Globals;
 use super::messages::Messages;
-use crate::repo::monitor::Monitor;
+use crate::repo::state::monitor::Monitor;
 
 /// Work that ends sooner than this shows no bar.
 const PATIENCE: Duration = Duration::from_millis(250);

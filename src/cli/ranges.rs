@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::Failure;
 use super::{revs, suggest};
 use crate::model::ObjectId;
-use crate::repo::{Repository, revspec};
+use crate::repo::Repository;
+use crate::repo::history::revspec;
 
 /// Commits to begin with, and commits to leave out with their ancestors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

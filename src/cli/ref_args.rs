@@ -5,7 +5,7 @@ use super::ref_format::RefFormat;
 use super::revs;
 use crate::model::ObjectId;
 use crate::repo::Repository;
-use crate::repo::ref_list::{RefQuery, SortKey};
+use crate::repo::history::ref_list::{RefQuery, SortKey};
 
 /// Which refs to list, and how.
 #[derive(clap::Args, Debug, Default)]

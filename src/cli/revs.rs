@@ -3,7 +3,7 @@
 use super::error::Failure;
 use crate::model::ObjectId;
 use crate::repo::Repository;
-use crate::repo::revspec::Resolver;
+use crate::repo::history::revspec::Resolver;
 
 /// Calls `ask` with the resolver for the folder that the user stands in.
 pub fn with<T, E: Into<Failure>>(

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::index::IndexError;
-use super::objects::ReadError;
-use super::refs::RefError;
-use super::revspec::RevError;
 use crate::model::object::ObjectError;
 use crate::model::{RepoPath, SourceError};
+use crate::repo::history::revspec::RevError;
+use crate::repo::state::index::IndexError;
+use crate::repo::state::objects::ReadError;
+use crate::repo::state::refs::RefError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
 use crate::store::{StoreError, VolumeError};
@@ -50,25 +50,25 @@ pub enum RepoError {
     Source(SourceError),
     /// Creating a repository.
     #[error(transparent)]
-    Init(#[from] super::init::InitError),
+    Init(#[from] crate::repo::ops::init::InitError),
     /// Staging.
     #[error(transparent)]
-    Add(#[from] super::add::AddError),
+    Add(#[from] crate::repo::ops::add::AddError),
     /// Files that programs use in ways that Graft cannot follow.
     #[error(transparent)]
-    Beside(#[from] super::beside::BesideError),
+    Beside(#[from] crate::repo::worktree::beside::BesideError),
     /// Committing.
     #[error(transparent)]
-    Commit(#[from] super::commit::CommitError),
+    Commit(#[from] crate::repo::ops::commit::CommitError),
     /// The configuration.
     #[error(transparent)]
-    Config(#[from] super::config::ConfigError),
+    Config(#[from] crate::repo::state::config::ConfigError),
     /// Who commits, and when.
     #[error(transparent)]
-    Identity(#[from] super::identity::IdentityError),
+    Identity(#[from] crate::repo::state::identity::IdentityError),
     /// Bringing files back.
     #[error(transparent)]
-    Checkout(#[from] super::checkout::CheckoutError),
+    Checkout(#[from] crate::repo::worktree::checkout::CheckoutError),
     /// A change of the worktree failed half way, and what was written cannot be put back now.
     #[error("{cause}; and what was written so far cannot be put back yet: {left}")]
     HalfMoved {
@@ -79,55 +79,55 @@ pub enum RepoError {
     },
     /// Switching.
     #[error(transparent)]
-    Switch(#[from] super::switch::SwitchError),
+    Switch(#[from] crate::repo::ops::switch::SwitchError),
     /// Merging.
     #[error(transparent)]
-    Merge(#[from] super::merge::MergeError),
+    Merge(#[from] crate::repo::ops::merge::MergeError),
     /// The stash.
     #[error(transparent)]
-    Stash(#[from] super::stash::StashError),
+    Stash(#[from] crate::repo::ops::stash::StashError),
     /// Taking back operations.
     #[error(transparent)]
-    Undo(#[from] super::operations::UndoError),
+    Undo(#[from] crate::repo::ops::undo::UndoError),
     /// A path as typed.
     #[error(transparent)]
-    Pathspec(#[from] super::pathspec::PathspecError),
+    Pathspec(#[from] crate::repo::text::pathspec::PathspecError),
     /// A path that cannot be tracked.
     #[error(transparent)]
-    Untrackable(#[from] super::ignore_rules::UntrackableError),
+    Untrackable(#[from] crate::repo::worktree::ignore_rules::UntrackableError),
     /// A pattern to look for.
     #[error(transparent)]
-    Pattern(#[from] super::walk::PatternError),
+    Pattern(#[from] crate::repo::history::walk::PatternError),
     /// Branches.
     #[error(transparent)]
-    Branch(#[from] super::branch::BranchError),
+    Branch(#[from] crate::repo::ops::branch::BranchError),
     /// Tags.
     #[error(transparent)]
-    Tag(#[from] super::tag::TagError),
+    Tag(#[from] crate::repo::ops::tag::TagError),
     /// Changing a ref by hand.
     #[error(transparent)]
-    UpdateRef(#[from] super::update_ref::UpdateRefError),
+    UpdateRef(#[from] crate::repo::ops::update_ref::UpdateRefError),
     /// Resetting.
     #[error(transparent)]
-    Reset(#[from] super::reset::ResetError),
+    Reset(#[from] crate::repo::ops::reset::ResetError),
     /// Removing or moving files.
     #[error(transparent)]
-    Remove(#[from] super::remove::RemoveError),
+    Remove(#[from] crate::repo::ops::remove::RemoveError),
     /// Removing untracked files.
     #[error(transparent)]
-    Clean(#[from] super::clean::CleanError),
+    Clean(#[from] crate::repo::worktree::clean::CleanError),
     /// Comparing files.
     #[error(transparent)]
-    Diff(#[from] super::diff::FileDiffError),
+    Diff(#[from] crate::repo::worktree::diff::FileDiffError),
     /// A revision that names nothing.
     #[error(transparent)]
     Rev(RevError),
     /// Writing a state elsewhere.
     #[error(transparent)]
-    Export(#[from] super::export::ExportError),
+    Export(#[from] crate::repo::worktree::export::ExportError),
     /// A state that cannot be queried.
     #[error(transparent)]
-    Revision(#[from] super::revisions::RevisionError),
+    Revision(#[from] crate::repo::sql::revisions::RevisionError),
     /// A volume.
     #[error(transparent)]
     Volume(VolumeError),
@@ -142,7 +142,10 @@ pub enum RepoError {
     Replica(#[from] crate::store::replica::ReplicaError),
     /// Remotes as configured, and what is asked of them.
     #[error(transparent)]
-    Sync(#[from] super::remote::SyncError),
+    Sync(#[from] crate::repo::remote::SyncError),
+    /// A history that is not wholly here.
+    #[error(transparent)]
+    Shallow(#[from] crate::repo::state::shallow::ShallowError),
     /// A file operation.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -157,7 +160,7 @@ pub enum RepoError {
     #[error("not a graft repository (or any of the parent directories): {}", .0.display())]
     NotARepository(PathBuf),
     /// The repository was made by a newer Graft.
-    #[error("the repository {} has format version {version}; this graft reads version {}", dir.display(), super::FORMAT)]
+    #[error("the repository {} has format version {version}; this graft reads version {}", dir.display(), crate::repo::FORMAT)]
     NewerFormat {
         /// The repository folder.
         dir: PathBuf,

@@ -9,14 +9,14 @@ mod scripts;
 use std::fs;
 use std::path::PathBuf;
 
-use super::add::AddOptions;
-use super::checkout::{CheckoutPaths, Source, Written};
-use super::commit::{CommitError, CommitOptions};
-use super::fsck::FsckOptions;
-use super::init::InitOptions;
-use super::status::StatusOptions;
-use super::types::ChangeKind;
-use super::*;
+use crate::repo::ops::add::AddOptions;
+use crate::repo::ops::commit::{CommitError, CommitOptions};
+use crate::repo::ops::fsck::FsckOptions;
+use crate::repo::ops::init::InitOptions;
+use crate::repo::state::types::{ChangeKind, FileChange};
+use crate::repo::worktree::checkout::{CheckoutPaths, Source, Written};
+use crate::repo::worktree::status::StatusOptions;
+use crate::repo::*;
 use crate::sqlite::sample;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Scratch {
         self.dir.path().join(name)
     }
 
-    fn add(&self, path: &str) -> Vec<types::FileChange> {
+    fn add(&self, path: &str) -> Vec<FileChange> {
         let options =
             AddOptions { pathspecs: vec![path.into()], cwd: self.dir.path().to_owned(), ..AddOptions::default() };
         self.repo.add(&options).unwrap().files
@@ -213,10 +213,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn walks_agree_with_git() {
-    use super::pathspec::Pathspecs;
-    use super::testing::{Random, TestGit, seeds};
-    use super::walk::{Order, Pattern, WalkOptions};
     use crate::model::{Commit, FileMode, Object, RepoPath, Tree, TreeEntry};
+    use crate::repo::history::walk::{Order, Pattern, WalkOptions};
+    use crate::repo::testing::{Random, TestGit, seeds};
+    use crate::repo::text::pathspec::Pathspecs;
     use crate::store::Transaction;
     use std::collections::HashMap;
 
@@ -303,7 +303,7 @@ fn walks_agree_with_git() {
             };
             let with_parents = options.rewrite_parents;
             let entries = s.repo.walk(options).unwrap().map(|e| e.unwrap());
-            let line = |e: super::walk::WalkEntry| match with_parents {
+            let line = |e: crate::repo::history::walk::WalkEntry| match with_parents {
                 true => [vec![e.id], e.parents].concat(),
                 false => vec![e.id],
             };

@@ -12,8 +12,8 @@ use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::view;
-use crate::repo::add::AddOptions;
-use crate::repo::types::ChangeKind;
+use crate::repo::ops::add::AddOptions;
+use crate::repo::state::types::ChangeKind;
 
 /// Add file contents to the index.
 ///

@@ -12,9 +12,9 @@ use crate::cli::ref_format::{Scope, distance, track};
 use crate::cli::render::pretty::subject;
 use crate::cli::{json, revs};
 use crate::model::{ObjectId, ObjectKind, RefName};
-use crate::repo::branch::{BranchError, NewBranch};
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::{Head, Ref, RefError};
+use crate::repo::ops::branch::{BranchError, NewBranch};
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::{Head, Ref, RefError};
 use crate::repo::{RepoError, Repository};
 
 /// List, make, rename or remove branches.

@@ -11,7 +11,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::render::object;
 use crate::cli::{json, revs};
 use crate::model::{ObjectKind, RawObject};
-use crate::repo::objects::ObjectReader;
+use crate::repo::state::objects::ObjectReader;
 use crate::repo::{RepoError, Repository};
 
 /// Show the type, the size or the contents of an object.

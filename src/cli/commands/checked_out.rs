@@ -11,7 +11,7 @@ use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::size::count;
 use crate::cli::render::view;
 use crate::repo::Repository;
-use crate::repo::checkout::{CheckedOut, CheckoutOutcome, Written};
+use crate::repo::worktree::checkout::{CheckedOut, CheckoutOutcome, Written};
 
 #[derive(Serialize)]
 struct Answer<'a> {

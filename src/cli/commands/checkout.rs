@@ -9,8 +9,8 @@ use super::{Outcome, checked_out, switched};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::revs;
-use crate::repo::checkout::{CheckoutPaths, Source};
-use crate::repo::switch::{Goal, SwitchOptions};
+use crate::repo::ops::switch::{Goal, SwitchOptions};
+use crate::repo::worktree::checkout::{CheckoutPaths, Source};
 
 /// Go to a branch or commit, or bring files back from one.
 ///

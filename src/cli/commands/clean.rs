@@ -13,7 +13,7 @@ use crate::cli::json;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::view;
 use crate::model::RepoPath;
-use crate::repo::clean::{CleanOptions, Ignored};
+use crate::repo::worktree::clean::{CleanOptions, Ignored};
 
 /// Remove files that are not tracked.
 ///

@@ -11,7 +11,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::traffic::{self, TrafficJson};
 use crate::repo::Repository;
-use crate::repo::remote::{CloneOptions, folder_for};
+use crate::repo::ops::clone::{CloneOptions, folder_for};
 
 /// Make a new repository with the history of a remote.
 ///

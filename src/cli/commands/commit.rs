@@ -17,11 +17,11 @@ use crate::cli::render::{date::DateFormat, view};
 use crate::cli::style::Theme;
 use crate::cli::{editor, env, json, revs};
 use crate::model::Commit;
-use crate::repo::commit::{CommitError, CommitOptions, CommitOutcome, Inherit, tidy};
-use crate::repo::identity::{Overrides, Role};
-use crate::repo::objects::ObjectReader;
-use crate::repo::sign_off::sign_off;
-use crate::repo::status::{Status, StatusOptions};
+use crate::repo::ops::commit::{CommitError, CommitOptions, CommitOutcome, Inherit, tidy};
+use crate::repo::ops::sign_off::sign_off;
+use crate::repo::state::identity::{Overrides, Role};
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::worktree::status::{Status, StatusOptions};
 use crate::repo::{DIR, RepoError, Repository};
 use crate::util::fs;
 
@@ -398,7 +398,7 @@ mod tests {
     use crate::cli::render::change::tests::change;
     use crate::cli::render::pretty::tests::{look, sample};
     use crate::model::{ObjectId, RefName};
-    use crate::repo::types::ChangeKind;
+    use crate::repo::state::types::ChangeKind;
 
     #[test]
     fn the_summary_names_branch_id_and_files() {

@@ -9,8 +9,8 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{env, json};
-use crate::repo::config::{Config, ConfigError, ConfigFile, Entry, Key, Origin, Sources};
-use crate::repo::configure::edit_user_config;
+use crate::repo::ops::configure::edit_user_config;
+use crate::repo::state::config::{Config, ConfigError, ConfigFile, Entry, Key, Origin, Sources};
 use crate::repo::{RepoError, Repository};
 
 /// Show or change settings.

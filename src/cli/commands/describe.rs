@@ -8,9 +8,9 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
-use crate::repo::describe::DescribeOptions;
-use crate::repo::objects::ObjectReader;
-use crate::repo::status::StatusOptions;
+use crate::repo::history::describe::DescribeOptions;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::worktree::status::StatusOptions;
 
 /// Name a commit after the nearest tag before it.
 ///

@@ -11,7 +11,7 @@ use crate::cli::diff::script::{check_output, empty_changeset, only_database};
 use crate::cli::diff::target::{self, Asked};
 use crate::cli::diff::{self, Filter, Format, View, textconv};
 use crate::cli::error::{Failure, exit};
-use crate::repo::diff::{FileDiff, files, open_files};
+use crate::repo::worktree::diff::{FileDiff, files, open_files};
 use crate::repo::{RepoError, Repository};
 use crate::sqlite::diff::{DiffOptions, Identity};
 
@@ -287,7 +287,7 @@ fn one_pair(
     file: FileDiff,
     view: &View,
     ctx: &mut Context,
-    open: &dyn Fn(&FileDiff, DiffOptions) -> Result<crate::repo::diff::Opened, RepoError>,
+    open: &dyn Fn(&FileDiff, DiffOptions) -> Result<crate::repo::worktree::diff::Opened, RepoError>,
 ) -> Result<diff::Shown, Failure> {
     let file = if args.reverse { file.reversed() } else { file };
     if (args.sql || args.changeset.is_some()) && only_database(vec![file.clone()], open)?.is_empty() {

@@ -10,8 +10,8 @@ use crate::cli::context::Context;
 use crate::cli::diff::{self, Format, View};
 use crate::cli::error::{Failure, exit};
 use crate::model::{FileMode, RepoPath};
-use crate::repo::diff::{Opened, named_files, open_files};
-use crate::repo::types::ChangeKind;
+use crate::repo::state::types::ChangeKind;
+use crate::repo::worktree::diff::{Opened, named_files, open_files};
 
 /// Show how a database differs, called by Git as its external diff.
 ///

@@ -12,7 +12,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::render::size::{bytes, count};
 use crate::cli::{json, revs};
 use crate::model::{ObjectId, ObjectKind};
-use crate::repo::objects::ObjectReader;
+use crate::repo::state::objects::ObjectReader;
 use crate::repo::{RepoError, Repository};
 
 /// Write a stored state of a file to another place.

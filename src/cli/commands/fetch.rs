@@ -10,7 +10,7 @@ use crate::cli::render::size::count;
 use crate::cli::render::traffic::{self, TransferJson};
 use crate::repo::Repository;
 use crate::repo::remote::{FetchOptions, Fetched, RefFetch, Tags};
-use crate::repo::shallow::Depth;
+use crate::repo::state::shallow::Depth;
 
 /// Bring the commits that a remote has.
 ///

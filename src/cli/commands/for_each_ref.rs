@@ -12,8 +12,8 @@ use crate::cli::ref_args::ListArgs;
 use crate::cli::ref_format::{RefFormat, Scope};
 use crate::model::RefName;
 use crate::repo::RepoError;
-use crate::repo::objects::ObjectReader;
-use crate::repo::ref_list::RefQuery;
+use crate::repo::history::ref_list::RefQuery;
+use crate::repo::state::objects::ObjectReader;
 
 /// List refs in a form of your own.
 ///

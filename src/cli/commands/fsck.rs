@@ -11,8 +11,8 @@ use crate::cli::json;
 use crate::cli::render::size::{bytes, count};
 use crate::cli::style::Theme;
 use crate::repo::RepoError;
-use crate::repo::fsck::{FsckOptions, FsckReport};
-use crate::repo::index::IndexError;
+use crate::repo::ops::fsck::{FsckOptions, FsckReport};
+use crate::repo::state::index::IndexError;
 use crate::store::remote::RemoteReport;
 
 /// Verify the repository.
@@ -221,7 +221,7 @@ fn totals(report: &FsckReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::fsck::{self, Counts};
+    use crate::repo::ops::fsck::{self, Counts};
 
     #[test]
     fn findings_name_what_is_damaged_and_what_it_affects() {

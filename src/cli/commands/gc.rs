@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::size::{bytes, count};
-use crate::repo::config::parse_duration;
+use crate::repo::state::config::parse_duration;
 
 /// Remove from a remote what no ref leads to, and merge what was pushed bit by bit.
 ///

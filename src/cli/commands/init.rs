@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
 use crate::repo::Repository;
-use crate::repo::init::InitOptions;
+use crate::repo::ops::init::InitOptions;
 
 /// Create a repository.
 ///

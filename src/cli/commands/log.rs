@@ -13,9 +13,10 @@ use crate::cli::history::{Files, LookArgs, Writer};
 use crate::cli::ranges::{self, Range};
 use crate::cli::render::graph::Graph;
 use crate::model::ObjectId;
-use crate::repo::pathspec::{Pathspecs, repo_path};
-use crate::repo::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
-use crate::repo::{RepoError, Repository, date};
+use crate::repo::history::walk::{Order, Pattern, Walk, WalkEntry, WalkOptions};
+use crate::repo::text::date;
+use crate::repo::text::pathspec::{Pathspecs, repo_path};
+use crate::repo::{RepoError, Repository};
 
 /// Show the history.
 ///

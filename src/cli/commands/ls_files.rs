@@ -14,10 +14,10 @@ use crate::cli::json;
 use crate::cli::render::change::kind;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::repo::Repository;
-use crate::repo::index::IndexEntry;
-use crate::repo::pathspec::Pathspecs;
-use crate::repo::status::StatusOptions;
-use crate::repo::types::ChangeKind;
+use crate::repo::state::index::IndexEntry;
+use crate::repo::state::types::ChangeKind;
+use crate::repo::text::pathspec::Pathspecs;
+use crate::repo::worktree::status::StatusOptions;
 
 /// List the tracked files.
 ///

@@ -11,7 +11,7 @@ use crate::cli::json;
 use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
 use crate::repo::remote::{NamedRemote, RemoteRefs};
-use crate::repo::wildmatch::{self, Flags};
+use crate::repo::text::wildmatch::{self, Flags};
 
 /// List the refs of a remote.
 ///

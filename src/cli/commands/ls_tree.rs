@@ -14,8 +14,8 @@ use crate::cli::render::change::kind;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::{json, revs};
 use crate::model::{ObjectKind, TreeEntry};
-use crate::repo::objects::ObjectReader;
-use crate::repo::pathspec::Pathspecs;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::text::pathspec::Pathspecs;
 use crate::repo::{RepoError, Repository};
 
 /// List the files of a commit.

@@ -6,7 +6,7 @@ use clap::ValueHint;
 
 use super::{Outcome, checked_out};
 use crate::cli::context::Context;
-use crate::repo::materialize::MaterializeOptions;
+use crate::repo::worktree::materialize::MaterializeOptions;
 
 /// Write databases of a lazy clone into the worktree, as ordinary files.
 ///

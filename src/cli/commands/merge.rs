@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::render::view;
 use crate::cli::{json, revs};
-use crate::repo::merge::Merged;
+use crate::repo::ops::merge::Merged;
 
 /// Move the current branch forward to another one.
 ///

@@ -9,7 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
 use crate::model::ObjectId;
-use crate::repo::{RepoError, walk};
+use crate::repo::RepoError;
+use crate::repo::history::walk;
 
 /// Find the best common ancestors of commits.
 ///

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::path::{Quote, quoted};
-use crate::repo::remove::MvOptions;
+use crate::repo::ops::remove::MvOptions;
 
 /// Move or rename a file or a folder.
 ///

@@ -10,8 +10,8 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
 use crate::model::ObjectId;
 use crate::repo::RepoError;
-use crate::repo::describe::name_revs;
-use crate::repo::wildmatch::{self, Flags};
+use crate::repo::history::describe::name_revs;
+use crate::repo::text::wildmatch::{self, Flags};
 
 /// Name commits by the refs that lead to them, as in 'main~3^2'.
 #[derive(clap::Args, Debug)]

@@ -11,8 +11,8 @@ use crate::cli::error::exit;
 use crate::cli::render::traffic::TrafficJson;
 use crate::cli::render::view;
 use crate::cli::{json, revs};
-use crate::repo::merge::Merged;
-use crate::repo::remote::PullOptions;
+use crate::repo::ops::merge::Merged;
+use crate::repo::ops::pull::PullOptions;
 
 /// Fetch, and move the current branch and the worktree forward.
 ///

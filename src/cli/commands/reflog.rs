@@ -10,8 +10,9 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::render::date::{DateFormat, rfc3339};
 use crate::cli::{json, revs};
 use crate::model::{ObjectId, RefName};
-use crate::repo::expire::{ExpireOptions, Forget};
-use crate::repo::{RepoError, Repository, date};
+use crate::repo::history::expire::{ExpireOptions, Forget};
+use crate::repo::text::date;
+use crate::repo::{RepoError, Repository};
 
 /// Show what a ref was, newest first, or forget some of it.
 ///

@@ -14,10 +14,10 @@ use crate::cli::render::change::letter;
 use crate::cli::render::path::{Quote, quoted};
 use crate::cli::render::view;
 use crate::cli::{json, ranges, revs};
-use crate::repo::checkout::CheckoutOutcome;
-use crate::repo::objects::ObjectReader;
-use crate::repo::reset::ResetMode;
-use crate::repo::status::StatusOptions;
+use crate::repo::ops::reset::ResetMode;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::worktree::checkout::CheckoutOutcome;
+use crate::repo::worktree::status::StatusOptions;
 use crate::repo::{RepoError, Repository};
 
 /// Move the current branch to a commit, or take files back out of the index.

@@ -8,7 +8,7 @@ use super::Outcome;
 use super::checked_out;
 use crate::cli::context::Context;
 use crate::cli::revs;
-use crate::repo::checkout::{CheckoutPaths, Source};
+use crate::repo::worktree::checkout::{CheckoutPaths, Source};
 
 /// Bring files back from the index or a commit.
 ///

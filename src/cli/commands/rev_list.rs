@@ -12,9 +12,10 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::ranges::{self, Range};
 use crate::cli::{json, revs};
-use crate::repo::pathspec::Pathspecs;
-use crate::repo::revspec;
-use crate::repo::{RepoError, Repository, walk};
+use crate::repo::history::revspec;
+use crate::repo::history::walk;
+use crate::repo::text::pathspec::Pathspecs;
+use crate::repo::{RepoError, Repository};
 
 /// List the ids of commits, newest first.
 ///

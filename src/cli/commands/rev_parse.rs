@@ -8,7 +8,7 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
-use crate::repo::revspec::{Resolver, RevItem};
+use crate::repo::history::revspec::{Resolver, RevItem};
 use crate::repo::{RepoError, Repository};
 
 /// Show the ids of revisions, and facts about the repository.

@@ -13,7 +13,7 @@ use crate::cli::json;
 use crate::cli::render::path::{Quote, quoted};
 use crate::model::RepoPath;
 use crate::repo::RepoError;
-use crate::repo::remove::{RemoveError, RmOptions};
+use crate::repo::ops::remove::{RemoveError, RmOptions};
 
 /// Remove files from the worktree and from the index.
 ///

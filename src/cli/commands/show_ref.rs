@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
 use crate::model::{ObjectId, ObjectKind, RefName};
-use crate::repo::objects::ObjectReader;
+use crate::repo::state::objects::ObjectReader;
 use crate::repo::{RepoError, Repository};
 
 /// List refs with the ids of the objects that they name.

@@ -16,8 +16,8 @@ use crate::cli::render::view;
 use crate::cli::{json, revs};
 use crate::model::ObjectId;
 use crate::repo::Repository;
-use crate::repo::checkout::CheckoutOutcome;
-use crate::repo::stash::{PushOptions, StashEntry};
+use crate::repo::ops::stash::{PushOptions, StashEntry};
+use crate::repo::worktree::checkout::CheckoutOutcome;
 
 /// Set changes aside and bring them back.
 ///

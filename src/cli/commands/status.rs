@@ -14,8 +14,8 @@ use crate::cli::ref_format::distance;
 use crate::cli::render::status::{PorcelainV2, ShortForm, Upstream, View, long, porcelain_v2, short};
 use crate::cli::render::view;
 use crate::cli::style::Theme;
-use crate::repo::refs::Head;
-use crate::repo::status::StatusOptions;
+use crate::repo::state::refs::Head;
+use crate::repo::worktree::status::StatusOptions;
 
 /// Show what differs between the last commit, the index and the worktree.
 ///

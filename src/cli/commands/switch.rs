@@ -5,8 +5,8 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::revs;
 use crate::model::{ObjectId, RefName};
-use crate::repo::refs::{Head, RefError};
-use crate::repo::switch::{Goal, SwitchError, SwitchOptions};
+use crate::repo::ops::switch::{Goal, SwitchError, SwitchOptions};
+use crate::repo::state::refs::{Head, RefError};
 use crate::repo::{RepoError, Repository};
 
 /// Go to another branch.

@@ -17,10 +17,10 @@ use crate::cli::render::tracking;
 use crate::cli::render::view;
 use crate::cli::{json, revs};
 use crate::model::{ObjectId, RefName};
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::Head;
-use crate::repo::status::StatusOptions;
-use crate::repo::switch::{Goal, SwitchOptions, Switched};
+use crate::repo::ops::switch::{Goal, SwitchOptions, Switched};
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::Head;
+use crate::repo::worktree::status::StatusOptions;
 use crate::repo::{RepoError, Repository};
 
 /// How many commits left behind are listed.

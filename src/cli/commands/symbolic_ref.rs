@@ -10,7 +10,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
 use crate::model::RefName;
 use crate::repo::RepoError;
-use crate::repo::refs::{Expected, Target};
+use crate::repo::state::refs::{Expected, Target};
 
 /// Show, set or remove a ref that names another ref.
 #[derive(clap::Args, Debug)]

@@ -13,9 +13,9 @@ use crate::cli::ref_args::ListArgs;
 use crate::cli::ref_format::Scope;
 use crate::cli::{editor, env, json, revs};
 use crate::model::{ObjectKind, RefName};
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::Ref;
-use crate::repo::tag::NewTag;
+use crate::repo::ops::tag::NewTag;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::Ref;
 use crate::repo::{RepoError, Repository};
 
 /// List, make or remove tags.
@@ -99,9 +99,9 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         _ => return Err(Failure::usage("too many names").help("as in 'graft tag <name> [<object>]'")),
     };
     let target = revs::object(&repo, target)?;
-    let full = RefName::tag(name).map_err(|e| RepoError::from(crate::repo::tag::TagError::from(e)))?;
+    let full = RefName::tag(name).map_err(|e| RepoError::from(crate::repo::ops::tag::TagError::from(e)))?;
     if !args.force && repo.refs().resolve(&full).map_err(RepoError::from)?.is_some() {
-        return Err(RepoError::from(crate::repo::tag::TagError::Exists(name.clone())).into());
+        return Err(RepoError::from(crate::repo::ops::tag::TagError::Exists(name.clone())).into());
     }
     let message = message(&args, &repo, ctx)?;
     let (id, old) = repo.create_tag(&NewTag { name, target, message: message.as_deref(), force: args.force })?;

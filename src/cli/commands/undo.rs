@@ -13,8 +13,9 @@ use crate::cli::render::date::rfc3339;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::view;
 use crate::model::RefName;
-use crate::repo::operations::{Change, Direction, FileState, RefChange, UndoOptions, Undone};
-use crate::repo::refs::Target;
+use crate::repo::ops::undo::{UndoOptions, Undone};
+use crate::repo::state::operations::{Change, Direction, FileState, RefChange};
+use crate::repo::state::refs::Target;
 
 /// Take back what the last command changed.
 ///

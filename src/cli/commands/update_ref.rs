@@ -10,7 +10,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::revs;
 use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
-use crate::repo::refs::Expected;
+use crate::repo::state::refs::Expected;
 
 /// Set or remove refs, if they still have the values that are expected.
 ///

@@ -7,7 +7,7 @@ use super::{Database, unreadable, value};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::model::{RowChange, Value};
-use crate::repo::diff::FileDiff;
+use crate::repo::worktree::diff::FileDiff;
 use crate::sqlite::diff::TableChanges;
 
 /// Writes the names of the fields.

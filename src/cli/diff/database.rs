@@ -6,7 +6,7 @@ use super::{Filter, Tally, View};
 use crate::cli::error::Failure;
 use crate::model::{RowChange, SchemaChange, SequenceChange, SettingChange, Value};
 use crate::repo::RepoError;
-use crate::repo::diff::{FileDiff, FileDiffError, Rows};
+use crate::repo::worktree::diff::{FileDiff, FileDiffError, Rows};
 use crate::sqlite::diff::{Compared, Condition, DiffError, RowPair, Sink, TablePair, Unshown};
 
 /// A database whose content is shown.

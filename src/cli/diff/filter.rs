@@ -1,6 +1,6 @@
 //! `--diff-filter`: which kinds of change are wanted, of files and of rows.
 
-use crate::repo::types::ChangeKind;
+use crate::repo::state::types::ChangeKind;
 use crate::sqlite::diff::RowPair;
 
 /// Kinds of change.

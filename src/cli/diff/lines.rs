@@ -13,7 +13,7 @@ use crate::cli::json;
 use crate::cli::output::Output;
 use crate::cli::render::view;
 use crate::model::{ColumnChange, RowChange, RowIdentity, Value};
-use crate::repo::diff::{FileDiff, Opened};
+use crate::repo::worktree::diff::{FileDiff, Opened};
 use crate::sqlite::diff::{TableChanges, Unshown};
 
 #[derive(Serialize)]

@@ -32,7 +32,7 @@ use super::suggest;
 use crate::model::RowChange;
 use crate::model::page::PAGE_SIZE;
 use crate::repo::RepoError;
-use crate::repo::diff::{FileDiff, Opened, Side};
+use crate::repo::worktree::diff::{FileDiff, Opened, Side};
 use crate::sqlite::diff::{Compared, DiffOptions};
 
 /// What is shown.

@@ -12,8 +12,8 @@ use crate::cli::render::path::{Quote, quoted};
 use crate::cli::render::size::{bytes, count};
 use crate::cli::style::Theme;
 use crate::model::{CellChange, ColumnChange, FileMode, RowChange, RowIdentity, SchemaChange, Value};
-use crate::repo::diff::{FileDiff, Opened};
-use crate::repo::types::ChangeKind;
+use crate::repo::state::types::ChangeKind;
+use crate::repo::worktree::diff::{FileDiff, Opened};
 use crate::sqlite::diff::{TableChanges, TablePair, Unshown};
 
 /// Bytes of text of a table that are kept in memory; more goes into a temporary file.

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::revs;
 use crate::repo::Repository;
-use crate::repo::diff::{FileDiff, Opened, Side};
+use crate::repo::worktree::diff::{FileDiff, Opened, Side};
 use crate::sqlite::changeset::{ChangesetError, write_changeset};
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::diff::{DiffOptions, Picked};

@@ -12,8 +12,8 @@ use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::render::size::{bytes, count};
 use crate::model::FileKind;
 use crate::model::page::PAGE_SIZE;
-use crate::repo::diff::{FileDiff, Opened};
-use crate::repo::types::ChangeKind;
+use crate::repo::state::types::ChangeKind;
+use crate::repo::worktree::diff::{FileDiff, Opened};
 
 /// What all files sum up to.
 #[derive(Default)]

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::error::{Failure, exit};
 use crate::cli::{revs, suggest};
 use crate::model::{ObjectId, ObjectKind};
-use crate::repo::diff::{DiffRequest, FileDiff, FileDiffError, Side, Target, snapshot_and_file, snapshots};
-use crate::repo::objects::ObjectReader;
-
-use crate::repo::revspec::RevError;
-use crate::repo::walk::merge_bases;
+use crate::repo::history::revspec::RevError;
+use crate::repo::history::walk::merge_bases;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::worktree::diff::{DiffRequest, FileDiff, FileDiffError, Side, Target, snapshot_and_file, snapshots};
 use crate::repo::{RepoError, Repository};
 
 /// What is to be compared.

@@ -10,7 +10,7 @@ use super::{Database, View, unreadable, value};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::model::{RowChange, RowIdentity};
-use crate::repo::diff::{FileDiff, Opened};
+use crate::repo::worktree::diff::{FileDiff, Opened};
 
 /// Writes a database; `opened` compares nothing with it.
 pub fn write(ctx: &mut Context, file: &FileDiff, opened: &Opened, view: &View) -> Result<(), Failure> {

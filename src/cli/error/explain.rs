@@ -6,27 +6,28 @@ use std::path::Path;
 use super::{Failure, exit, moving};
 use crate::cli::suggest;
 use crate::repo::RepoError;
-use crate::repo::add::AddError;
-use crate::repo::beside::BesideError;
-use crate::repo::branch::BranchError;
-use crate::repo::clean::CleanError;
-use crate::repo::commit::CommitError;
-use crate::repo::config::ConfigError;
-use crate::repo::diff::FileDiffError;
-use crate::repo::export::ExportError;
-use crate::repo::identity::IdentityError;
-use crate::repo::ignore_rules::UntrackableError;
-use crate::repo::index::IndexError;
-use crate::repo::init::InitError;
-use crate::repo::objects::ReadError;
-use crate::repo::operations::UndoError;
-use crate::repo::pathspec::PathspecError;
-use crate::repo::reflog::ReflogError;
-use crate::repo::refs::RefError;
-use crate::repo::remove::RemoveError;
-use crate::repo::reset::ResetError;
-use crate::repo::stash::StashError;
-use crate::repo::tag::TagError;
+use crate::repo::ops::add::AddError;
+use crate::repo::ops::branch::BranchError;
+use crate::repo::ops::commit::CommitError;
+use crate::repo::ops::init::InitError;
+use crate::repo::ops::remove::RemoveError;
+use crate::repo::ops::reset::ResetError;
+use crate::repo::ops::stash::StashError;
+use crate::repo::ops::tag::TagError;
+use crate::repo::ops::undo::UndoError;
+use crate::repo::state::config::ConfigError;
+use crate::repo::state::identity::IdentityError;
+use crate::repo::state::index::IndexError;
+use crate::repo::state::objects::ReadError;
+use crate::repo::state::reflog::ReflogError;
+use crate::repo::state::refs::RefError;
+use crate::repo::state::shallow::ShallowError;
+use crate::repo::text::pathspec::PathspecError;
+use crate::repo::worktree::beside::BesideError;
+use crate::repo::worktree::clean::CleanError;
+use crate::repo::worktree::diff::FileDiffError;
+use crate::repo::worktree::export::ExportError;
+use crate::repo::worktree::ignore_rules::UntrackableError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
@@ -168,6 +169,8 @@ fn repo(error: &RepoError) -> Option<String> {
     match error {
         RepoError::Remote(e) => super::remote::remote(e),
         RepoError::Sync(e) => super::remote::sync(e),
+        RepoError::Shallow(ShallowError::Cut(_)) => text("'graft fetch --unshallow' brings it"),
+        RepoError::Shallow(ShallowError::Damaged(_)) => text("remove it and run 'graft fetch --unshallow'"),
         RepoError::Replica(e) => super::remote::replica(e),
         RepoError::Store(e) => store(e).map(str::to_owned),
         RepoError::Volume(e) => volume(e).map(str::to_owned),

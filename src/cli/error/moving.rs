@@ -1,11 +1,11 @@
 //! What helps against errors about moving through history: checkout, switch, merge, stash, undo.
 
 use super::explain::{near_file, near_tracked};
-use crate::repo::checkout::CheckoutError;
-use crate::repo::merge::MergeError;
-use crate::repo::operations::UndoError;
-use crate::repo::stash::StashError;
-use crate::repo::switch::SwitchError;
+use crate::repo::ops::merge::MergeError;
+use crate::repo::ops::stash::StashError;
+use crate::repo::ops::switch::SwitchError;
+use crate::repo::ops::undo::UndoError;
+use crate::repo::worktree::checkout::CheckoutError;
 
 /// Returns what helps where files cannot be written.
 pub(super) fn checkout(error: &CheckoutError) -> String {

@@ -120,8 +120,6 @@ pub fn sync(error: &SyncError) -> Option<String> {
         )),
         SyncError::NotEmpty(_) => text("name another folder, or empty that one"),
         SyncError::EmptyRemote(_) => text("push to it first"),
-        SyncError::Cut(_) => text("'graft fetch --unshallow' brings it"),
-        SyncError::DamagedCut(_) => text("remove it and run 'graft fetch --unshallow'"),
         SyncError::Collecting(_) => text("try again in a moment"),
     }
 }

@@ -3,9 +3,9 @@
 use super::Failure;
 use crate::cli::render::date::DateFormat;
 use crate::repo::RepoError;
-use crate::repo::branch::BranchError;
-use crate::repo::revspec::{Candidate, RevError};
-use crate::repo::tag::TagError;
+use crate::repo::history::revspec::{Candidate, RevError};
+use crate::repo::ops::branch::BranchError;
+use crate::repo::ops::tag::TagError;
 
 /// How many candidates of an ambiguous id are listed.
 const LISTED: usize = 10;

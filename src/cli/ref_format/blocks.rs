@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Field, Scope};
 use crate::cli::render::pretty::color_words;
 use crate::repo::RepoError;
-use crate::repo::refs::Ref;
+use crate::repo::state::refs::Ref;
 
 /// A part of a format.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,10 +7,11 @@ use blocks::{Builder, Piece};
 use super::render::date::DateFormat;
 use super::render::pretty::{body, subject};
 use crate::model::{ObjectId, ObjectKind, RefName, Signature};
-use crate::repo::objects::{ObjectReader, ReadError};
-use crate::repo::refs::Ref;
-use crate::repo::revspec::Resolver;
-use crate::repo::{RepoError, Repository, walk};
+use crate::repo::history::revspec::Resolver;
+use crate::repo::history::walk;
+use crate::repo::state::objects::{ObjectReader, ReadError};
+use crate::repo::state::refs::Ref;
+use crate::repo::{RepoError, Repository};
 
 /// A format, taken apart.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use super::size::{bytes, count};
 use crate::cli::style::Theme;
 use crate::model::page::PAGE_SIZE;
 use crate::model::{FileKind, FileMode};
-use crate::repo::types::{ChangeKind, FileChange};
+use crate::repo::state::types::{ChangeKind, FileChange};
 
 /// Returns the letter that Git uses for a change.
 pub fn letter(change: ChangeKind) -> char {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::change;
 use super::date::rfc3339;
 use crate::model::{Commit, FileMode, ObjectId, RefName, RepoPath, Signature, Tag, Tree, TreeEntry};
-use crate::repo::types::{ChangeKind, FileChange, Warning};
+use crate::repo::state::types::{ChangeKind, FileChange, Warning};
 
 /// A change of a file.
 #[derive(Debug, Serialize)]

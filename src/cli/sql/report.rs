@@ -6,7 +6,7 @@ use super::{Origin, Shell};
 use crate::cli::context::Context;
 use crate::cli::error::{self, Failure, exit};
 use crate::cli::{messages, style};
-use crate::repo::autosync::Unsynced;
+use crate::repo::volume::autosync::Unsynced;
 use crate::sqlite::sql::SqlError;
 use crate::sqlite::sql::recording::Failed;
 

@@ -10,11 +10,12 @@ use super::refspec::candidates;
 use super::{Refspec, SyncError};
 use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::error::Result;
-use crate::repo::monitor::{Told, Work};
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::{Expected, RefEdit};
-use crate::repo::shallow::Depth;
-use crate::repo::{RepoError, Repository, walk};
+use crate::repo::history::walk;
+use crate::repo::state::monitor::{Told, Work};
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::{Expected, RefEdit};
+use crate::repo::state::shallow::Depth;
+use crate::repo::{RepoError, Repository};
 use crate::store::remote::{PLANS, Received, Receiver, Remote, Root, Traffic, WHOLE};
 
 /// Which tags to fetch.
@@ -115,7 +116,7 @@ impl Repository {
     }
 
     /// As [`Repository::fetch`], from a remote whose root has been read already.
-    pub(super) fn fetch_from(
+    pub(in crate::repo) fn fetch_from(
         &self,
         options: &FetchOptions,
         named: &NamedRemote,
@@ -195,7 +196,7 @@ impl Repository {
             let who = self.fetcher();
             // Removals free names that lie inside others; they have to be done before those are made.
             let (gone, made): (Vec<_>, Vec<_>) =
-                edits.into_iter().partition(|edit| edit.change == crate::repo::refs::Change::Delete);
+                edits.into_iter().partition(|edit| edit.change == crate::repo::state::refs::Change::Delete);
             for part in [gone, made].iter().filter(|part| !part.is_empty()) {
                 self.refs().apply(&lock, &who, part)?;
             }

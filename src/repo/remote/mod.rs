@@ -1,26 +1,21 @@
 //! Remotes of a repository: their names and settings, pushing to them and fetching from them.
 
-mod clone;
 mod fetch;
-mod glance;
 mod named;
 mod promisor;
-mod pull;
 mod push;
-mod refspec;
+pub(in crate::repo) mod refspec;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
-pub use clone::{CloneOptions, Cloned, folder_for};
 pub use fetch::{FetchOptions, Fetched, RefFetch, Tags};
 pub(in crate::repo) use named::named_remote;
 pub use named::{NamedRemote, RemoteRefs};
-pub use pull::{PullOptions, Pulled};
 pub use push::{Lease, Planned, PushOptions, Pushed, RefPush, Rejection};
 pub use refspec::{Refspec, RefspecError};
 
-use crate::model::{ObjectId, RefName};
+use crate::model::RefName;
 
 /// Why a remote was not used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -114,12 +109,6 @@ pub enum SyncError {
     /// Nothing was ever pushed there.
     #[error("{0} is empty")]
     EmptyRemote(String),
-    /// The parents of a commit are not here.
-    #[error("the history is cut off at {0}, and what came before it is needed")]
-    Cut(ObjectId),
-    /// The list of such commits cannot be read.
-    #[error("{} is damaged: a line of it is no id", .0.display())]
-    DamagedCut(std::path::PathBuf),
     /// Objects were removed from the remote while the push was on its way, again and again.
     #[error("objects are being removed from {0} at this time")]
     Collecting(String),

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
+use super::{Refspec, SyncError};
 use crate::model::{ObjectId, RefName};
-use crate::repo::config::{Config, Key};
 use crate::repo::error::Result;
-use crate::repo::refs::{Expected, RefEdit};
+use crate::repo::state::config::{Config, Key};
+use crate::repo::state::refs::{Expected, RefEdit};
 use crate::repo::{Repository, Settings};
 use crate::store::remote::{Remote, RemoteError, RemoteUrl};
-
-use super::{Refspec, SyncError};
 
 /// A remote as the configuration has it, or as a URL stands for it.
 #[derive(Clone, Debug)]
@@ -229,7 +228,7 @@ impl Repository {
     }
 
     /// Returns who stands in the reflogs of fetched refs: fetching needs no name.
-    pub(super) fn fetcher(&self) -> crate::model::Signature {
+    pub(in crate::repo) fn fetcher(&self) -> crate::model::Signature {
         self.committer().unwrap_or_else(|_| crate::model::Signature {
             name: "graft".to_owned(),
             email: String::new(),

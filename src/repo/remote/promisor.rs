@@ -1,19 +1,15 @@
 //! What a lazy clone left on its remote, fetched when it is read.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::named::{NamedRemote, named_remote};
 use crate::model::{SegmentId, Snapshot};
 use crate::repo::Repository;
-use crate::repo::changes::{of_index, of_tree};
-use crate::repo::checkout::CheckoutError;
-use crate::repo::config::Config;
 use crate::repo::error::Result;
-use crate::repo::monitor::Work;
-use crate::repo::objects::ObjectReader;
-use crate::repo::pathspec::Pathspecs;
+use crate::repo::state::config::Config;
+use crate::repo::state::monitor::Work;
 use crate::store::SegmentSource;
 use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError, Traffic};
 use crate::store::replica;
@@ -111,28 +107,5 @@ impl Repository {
             self.hydrate(&segments)?;
         }
         Ok(())
-    }
-
-    /// Returns the states of files that pathspecs select: at a revision, or as the worktree has them.
-    pub fn states_of(&self, cwd: &Path, rev: Option<&str>, pathspecs: &[PathBuf]) -> Result<Vec<Snapshot>> {
-        let specs = Pathspecs::new(self.top(), cwd, pathspecs)?;
-        let index = self.index()?;
-        let files = match rev {
-            Some(rev) => of_tree(&self.tree(&self.resolver(cwd).tree(rev)?)?),
-            None => of_index(&index),
-        };
-        let known: Vec<_> = files.iter().map(|t| &t.path).collect();
-        if let Some(path) = specs.unmatched(&known) {
-            let place = if rev.is_some() { "in that revision" } else { "in the index" };
-            return Err(CheckoutError::NoMatch { path, place }.into());
-        }
-        let mut states = Vec::new();
-        for file in files.iter().filter(|t| specs.matches(&t.path)) {
-            states.push(self.snapshot(&file.snapshot)?);
-            if let Some(entry) = index.get(&file.path).filter(|_| rev.is_none()) {
-                states.push(self.newest_state(entry)?);
-            }
-        }
-        Ok(states)
     }
 }

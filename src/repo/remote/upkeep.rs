@@ -3,7 +3,7 @@
 use super::SyncError;
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
-use crate::repo::monitor::{Told, Work};
+use crate::repo::state::monitor::{Told, Work};
 use crate::store::remote::{Collected, RemoteReport};
 
 impl Repository {

@@ -7,7 +7,7 @@ use super::TestGit;
 use crate::model::{
     Commit, FileMode, IdPrefix, ObjectId, ObjectKind, RawObject, RepoPath, Signature, Tag, Tree, TreeEntry,
 };
-use crate::repo::objects::{ObjectReader, ReadError};
+use crate::repo::state::objects::{ObjectReader, ReadError};
 
 /// The header lines of an object: keys and values.
 type Header<'a> = Vec<(&'a str, &'a str)>;

@@ -2,7 +2,7 @@
 
 use super::{GitObjects, Random, TestGit};
 use crate::model::ObjectId;
-use crate::repo::objects::ObjectReader;
+use crate::repo::state::objects::ObjectReader;
 
 /// One history, in Git and readable here.
 pub struct History {

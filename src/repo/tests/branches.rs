@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::*;
 use crate::model::{Commit, RefName, Tree};
-use crate::repo::branch::NewBranch;
-use crate::repo::ref_list::{RefQuery, SortKey};
-use crate::repo::refs::{Head, RefEdit};
-use crate::repo::tag::NewTag;
+use crate::repo::history::ref_list::{RefQuery, SortKey};
+use crate::repo::ops::branch::{BranchError, NewBranch};
+use crate::repo::ops::tag::NewTag;
+use crate::repo::state::refs::{Head, RefEdit};
 use crate::repo::testing::{Random, TestGit, seeds};
 use crate::store::Transaction;
 
@@ -136,7 +136,7 @@ fn branches_and_tags_change_as_in_git() {
                             .zip(repo.refs().resolve(&new.as_ref().map_or(RefName::head(), Clone::clone))?)
                         {
                             Some(_) => repo.follow_upstream(&old, &new?),
-                            None => Err(branch::BranchError::NotFound(name.to_owned()).into()),
+                            None => Err(BranchError::NotFound(name.to_owned()).into()),
                         }
                     });
                     ("follow", vec!["branch", "-u", other, "--", name], ours)

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use rusqlite::Connection;
 
 use super::*;
-use crate::repo::reset::ResetMode;
+use crate::repo::ops::reset::ResetMode;
 use crate::sqlite::DatabaseError;
 
 /// Does something, once, when the move begins to write a certain file.

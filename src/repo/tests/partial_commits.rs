@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::RepoPath;
-use crate::repo::remove::RmOptions;
-use crate::repo::reset::ResetMode;
+use crate::repo::ops::remove::RmOptions;
+use crate::repo::ops::reset::ResetMode;
 use crate::repo::testing::{Random, TestGit};
 
 /// Paths with what is in them.

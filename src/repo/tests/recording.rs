@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{FileKind, PAGE_SIZE, PageIdx, PageSource, RepoPath};
-use crate::repo::recording::SessionRecorder;
 use crate::repo::testing::{Random, seeds};
+use crate::repo::worktree::recording::SessionRecorder;
 use crate::sqlite::capture::{ScanChunk, ScanOptions, scan};
 use crate::sqlite::header::same_but_volatile;
 use crate::sqlite::sql::{Cells, RunError, Session, Sink, Target};

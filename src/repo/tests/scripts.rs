@@ -10,7 +10,7 @@ use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use super::recording::{bytes, open, same, stored};
 use super::*;
 use crate::model::{FileKind, Value};
-use crate::repo::volumes::StoreVolumes;
+use crate::repo::volume::volumes::StoreVolumes;
 use crate::sqlite::sql::{Cells, RunError, Session, Sink, Target, real_text, to_value, volumes};
 
 /// Where scripts run.

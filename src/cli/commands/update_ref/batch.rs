@@ -11,8 +11,8 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::{json, revs};
 use crate::model::ObjectId;
 use crate::repo::Repository;
-use crate::repo::refs::Expected;
-use crate::repo::update_ref::RefBatch;
+use crate::repo::ops::update_ref::RefBatch;
+use crate::repo::state::refs::Expected;
 
 #[derive(Serialize)]
 struct Answer<'a> {

@@ -15,7 +15,7 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::model::{FileKind, Snapshot, VolumeId};
-use crate::repo::pathspec::repo_path;
+use crate::repo::text::pathspec::repo_path;
 use crate::repo::{RepoError, Repository};
 use crate::store::{OpenSnapshot, VolumeError};
 

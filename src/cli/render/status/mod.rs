@@ -9,8 +9,8 @@ use super::change::{extent, word};
 use super::path::{Quote, quoted, relative};
 use super::tracking;
 use crate::cli::style::Theme;
-use crate::repo::refs::Head;
-use crate::repo::types::{ChangeKind, FileChange};
+use crate::repo::state::refs::Head;
+use crate::repo::state::types::{ChangeKind, FileChange};
 pub use porcelain_v2::{PorcelainV2, porcelain_v2};
 pub use short::{ShortForm, short};
 

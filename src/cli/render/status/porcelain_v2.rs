@@ -6,9 +6,9 @@ use super::View;
 use crate::cli::render::change::letter;
 use crate::cli::render::path::{Quote, quoted};
 use crate::model::{FileMode, ObjectId};
-use crate::repo::index::Index;
-use crate::repo::refs::Head;
-use crate::repo::types::{ChangeKind, FileChange};
+use crate::repo::state::index::Index;
+use crate::repo::state::refs::Head;
+use crate::repo::state::types::{ChangeKind, FileChange};
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

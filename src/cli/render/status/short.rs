@@ -7,8 +7,8 @@ use crate::cli::ref_format::track;
 use crate::cli::render::change::letter;
 use crate::cli::render::path::{Quote, quoted, relative};
 use crate::cli::style::Theme;
-use crate::repo::refs::Head;
-use crate::repo::types::FileChange;
+use crate::repo::state::refs::Head;
+use crate::repo::state::types::FileChange;
 
 /// Which of the short forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::cli::render::change::tests::{change, renamed};
     use crate::model::ObjectId;
-    use crate::repo::types::ChangeKind;
+    use crate::repo::state::types::ChangeKind;
 
     const PORCELAIN: ShortForm = ShortForm { porcelain: true, nul: false, branch: false };
 

@@ -16,7 +16,7 @@ use text::{Shown, shown};
 
 use crate::model::{ObjectId, RepoPath, Snapshot, SourceError};
 use crate::repo::Repository;
-use crate::repo::objects::ObjectReader;
+use crate::repo::state::objects::ObjectReader;
 use crate::sqlite::sql::pragma::{PREFIX, Pragmas};
 use crate::sqlite::sql::sqlite_version;
 

@@ -6,7 +6,7 @@ use super::text::{Shown, shown};
 use super::{Answer, GraftPragmas, Refusal};
 use crate::cli::commands::volume::{self, Found, audit};
 use crate::model::{Lsn, PageIdx, PageSet, PageSource, Snapshot};
-use crate::repo::refs::Head;
+use crate::repo::state::refs::Head;
 use crate::sqlite::sql::pages;
 use crate::store::{LoggedCommit, StorageLog, differing_pages, read_page};
 
@@ -113,7 +113,7 @@ impl GraftPragmas {
         let own = self.repo.store().volumes()?.into_iter().map(|v| (v.snapshot, None));
         let mut all: Vec<(Snapshot, Option<String>)> = own.collect();
         for entry in self.repo.index()?.entries() {
-            use crate::repo::objects::ObjectReader;
+            use crate::repo::state::objects::ObjectReader;
             all.push((self.repo.snapshot(&entry.snapshot)?, Some(entry.path.as_str().to_owned())));
         }
         let row = |(s, path): (Snapshot, Option<String>)| {
@@ -150,7 +150,7 @@ impl GraftPragmas {
 
     /// Where the volume stands: the newest storage commit, the staged one, that of HEAD.
     pub(super) fn volume_status(&self) -> Answer {
-        use crate::repo::objects::ObjectReader;
+        use crate::repo::state::objects::ObjectReader;
         let place = |s: &Snapshot| s.head().map(|(log, lsn, _)| format!("{log}:{lsn}"));
         let (mut staged, mut committed) = (None, None);
         // A volume that is no file is neither staged nor committed.

@@ -12,10 +12,11 @@ use super::SyncError;
 use super::named::NamedRemote;
 use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::error::Result;
-use crate::repo::monitor::Work;
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::{Change, Expected, RefEdit};
-use crate::repo::{RepoError, Repository, walk};
+use crate::repo::history::walk;
+use crate::repo::state::monitor::Work;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::{Change, Expected, RefEdit};
+use crate::repo::{RepoError, Repository};
 use crate::store::remote::{PLANS, Parcel, Remote, Root, Sent, State, Traffic};
 
 /// What to push.

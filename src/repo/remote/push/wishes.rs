@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::{Lease, PushOptions, Wish};
 use crate::model::{ObjectId, ObjectKind, RefName};
 use crate::repo::error::Result;
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::Head;
 use crate::repo::remote::named::NamedRemote;
 use crate::repo::remote::refspec::candidates;
 use crate::repo::remote::{Refspec, SyncError};
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::Head;
 use crate::repo::{RepoError, Repository};
 use crate::store::remote::Root;
 

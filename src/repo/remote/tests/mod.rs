@@ -9,10 +9,11 @@ use std::path::Path;
 
 use super::*;
 use crate::model::ObjectId;
-use crate::repo::add::AddOptions;
-use crate::repo::commit::CommitOptions;
-use crate::repo::fsck::FsckOptions;
-use crate::repo::init::InitOptions;
+use crate::repo::ops::add::AddOptions;
+use crate::repo::ops::clone::{CloneOptions, Cloned};
+use crate::repo::ops::commit::CommitOptions;
+use crate::repo::ops::fsck::FsckOptions;
+use crate::repo::ops::init::InitOptions;
 use crate::repo::{RepoError, Repository, Settings};
 use crate::store::remote::{RemoteError, RemoteUrl};
 
@@ -149,7 +150,7 @@ fn tags_branches_and_removals() {
     let dir = tempfile::tempdir().expect("a folder");
     let one = with_remote(&dir.path().join("one"), "tags");
     let first = commit(&one, "a.bin", &[1]);
-    let new = |name, message| crate::repo::tag::NewTag { name, target: first, message, force: false };
+    let new = |name, message| crate::repo::ops::tag::NewTag { name, target: first, message, force: false };
     one.create_tag(&new("light", None)).expect("tag");
     let (tag, _) = one.create_tag(&new("heavy", Some("About it"))).expect("tag");
     let all = PushOptions { remote: Some("origin".to_owned()), all: true, tags: true, ..PushOptions::default() };

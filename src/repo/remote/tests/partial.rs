@@ -1,9 +1,9 @@
 //! Fetching less than all: one branch of several that were pushed together, and histories that are cut off.
 
 use super::*;
-use crate::repo::objects::ObjectReader;
-use crate::repo::refs::Expected;
-use crate::repo::shallow::Depth;
+use crate::repo::state::objects::ObjectReader;
+use crate::repo::state::refs::Expected;
+use crate::repo::state::shallow::{Depth, ShallowError};
 
 fn sound(repo: &Repository) {
     let found = repo.fsck(FsckOptions::default()).expect("fsck").findings;
@@ -31,7 +31,7 @@ fn shallow(name: &str, into: &Path, depth: u32) -> Cloned {
 
 /// Returns the number of commits that HEAD, or another, leads to.
 fn history(repo: &Repository, tip: ObjectId) -> usize {
-    crate::repo::walk::only_in(repo, &[tip], &[]).expect("walk").commits.len()
+    crate::repo::history::walk::only_in(repo, &[tip], &[]).expect("walk").commits.len()
 }
 
 fn tracked(repo: &Repository, branch: &str) -> ObjectId {
@@ -103,7 +103,7 @@ fn a_history_that_is_cut_off_can_be_worked_on_and_grows_back() {
     two.add_remote("elsewhere", &url("elsewhere")).expect("add a remote");
     let two = open(&dir.path().join("two"));
     let all = PushOptions { remote: Some("elsewhere".to_owned()), all: true, ..PushOptions::default() };
-    assert!(matches!(two.push(&all), Err(RepoError::Sync(SyncError::Cut(id))) if id == ids[17]));
+    assert!(matches!(two.push(&all), Err(RepoError::Shallow(ShallowError::Cut(id))) if id == ids[17]));
     fetch_with(&two, &[], Some(Depth::Generations(8))).expect("fetch");
     assert_eq!(history(&two, ids[21]), 8);
     assert_eq!(*two.cut().expect("read"), [ids[14]].into());
