@@ -337,6 +337,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_an_index_set_aside_is_not_taken_for_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path());
+        (0..=FOLD_AFTER as u64).for_each(|n| index.publish(&[entry(n)]).unwrap());
+        index.close();
+        let (store, aside) = (dir.path().join("store"), dir.path().join("store.damaged"));
+        assert!(store.exists(), "it was folded");
+        // As between the two renames of a rebuild.
+        let rebuild = index.store_lock().unwrap();
+        std::fs::rename(&store, &aside).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| index.get(Keyspace::Tags, &1u64.to_be_bytes()));
+            std::thread::sleep(Duration::from_millis(100));
+            std::fs::rename(&aside, &store).unwrap();
+            drop(rebuild);
+            assert!(reader.join().unwrap().unwrap().is_some());
+        });
+        // As after a crash there: neither a reader nor a fold takes it for an index that was never made.
+        index.close();
+        std::fs::rename(&store, &aside).unwrap();
+        let error = index.shelf.get(Keyspace::Tags, b"x").unwrap_err();
+        assert!(matches!(error, StoreError::Index { .. }), "{error}");
+        let error = index.shelf.ingest(std::iter::empty()).unwrap_err();
+        assert!(matches!(error, StoreError::Index { .. }) && !store.exists(), "{error}");
+        index.get(Keyspace::Tags, b"x").unwrap();
+        assert!(store.exists() && !aside.exists(), "it is made anew");
+    }
+
+    #[test]
     fn what_others_fold_is_not_taken_for_unknown() {
         let dir = tempfile::tempdir().unwrap();
         let (reader, writer) = (open(dir.path()), open(dir.path()));

@@ -88,6 +88,8 @@ impl Shelf {
             let mut state = lock(&self.state);
             // Whoever reads keeps out whoever writes, also in one process.
             state.open = None;
+            // A new store would know nothing but these entries.
+            shelf_reader::is_there(&self.path)?;
             match Writer::new(&self.path) {
                 Err(fjall::Error::Locked) => Ok(None),
                 other => other.map(|writer| Some((state, writer))).map_err(|e| self.failed(&e)),
@@ -113,15 +115,15 @@ impl Shelf {
     }
 
     fn read<T>(&self, mut look: impl FnMut(&mut Reader) -> Result<T, ReadError>) -> Result<Option<T>> {
-        if !self.exists() {
-            return Ok(None);
-        }
         let mut outcome = self.look(&mut look);
         if matches!(&outcome, Err(error) if error.may_pass()) {
             // Another process has tidied up in the same moment.
             outcome = self.look(&mut look);
         }
-        outcome.map(Some).map_err(|error| error.explain(&self.path))
+        match outcome {
+            Err(ReadError::Missing) => Ok(None),
+            other => other.map(Some).map_err(|error| error.explain(&self.path)),
+        }
     }
 
     fn look<T>(&self, look: &mut dyn FnMut(&mut Reader) -> Result<T, ReadError>) -> Result<T, ReadError> {

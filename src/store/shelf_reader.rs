@@ -25,6 +25,8 @@ type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// Why the store cannot be read.
 pub enum ReadError {
+    /// There is no store yet.
+    Missing,
     /// A file of it.
     Io(PathBuf, io::Error),
     /// A tree is not what it should be.
@@ -68,6 +70,7 @@ impl ReadError {
                 StoreError::Index { path: path.to_owned(), what: error.to_string() }
             }
             Self::Tree(error) => StoreError::Index { path: path.to_owned(), what: error.to_string() },
+            Self::Missing => StoreError::Index { path: path.to_owned(), what: "it is missing".to_owned() },
             Self::Store(error) => error,
         }
     }
@@ -93,6 +96,10 @@ impl Reader {
             // Nobody has folded here yet, or it is none of this user's business.
             Err(_) => None,
         };
+        // Not before the turn: whoever rebuilds has moved it away for a moment.
+        if !is_there(path)? {
+            return Err(ReadError::Missing);
+        }
         let file = path.join("lock");
         let lock = File::open(&file).map_err(|e| ReadError::Io(file.clone(), e))?;
         if is_held(&lock, &file)? {
@@ -156,6 +163,19 @@ impl Reader {
     fn damaged(&self, what: String) -> ReadError {
         ReadError::Store(StoreError::Index { path: self.path.clone(), what })
     }
+}
+
+/// Tells whether there is a store in `path`. One that was set aside, with no other in its place yet, has to be made anew.
+pub fn is_there(path: &Path) -> Result<bool, StoreError> {
+    if path.exists() {
+        return Ok(true);
+    }
+    if path.with_extension("damaged").exists() {
+        let what = "it was set aside, and there is no new one yet".to_owned();
+        return Err(StoreError::Index { path: path.to_owned(), what });
+    }
+    // Where nothing can be locked, a new one may have come between the two looks.
+    Ok(path.exists())
 }
 
 fn open_tree(path: &Path, cache: &Arc<Cache>) -> lsm_tree::Result<AnyTree> {
