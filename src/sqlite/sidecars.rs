@@ -32,7 +32,7 @@ pub fn belongs(main: &Path, suffix: &str) -> bool {
         // Whatever it is, what stands beside it is no file of its own for sure.
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
-    may_be_database || is_named_like_database(main) || is_written_by_sqlite(&sidecar(main, suffix), suffix)
+    may_be_database || is_named_like_database(main) || is_known_by_content(main, suffix)
 }
 
 /// Tells whether a file has the name of a database, such as `x.db`.
@@ -63,18 +63,26 @@ pub(super) fn holds(main: &Path, suffix: &str) -> bool {
     len > 0 && !at_rest && belongs(main, suffix)
 }
 
-/// Tells by its content whether SQLite wrote a file. An empty one counts: SQLite leaves such, and there is nothing in it.
+/// Tells by content whether a file is a working file: an empty one is, where another one beside it tells that SQLite works there.
+fn is_known_by_content(main: &Path, suffix: &str) -> bool {
+    let path = sidecar(main, suffix);
+    match fs::metadata(&path) {
+        Ok(meta) if meta.len() == 0 => SUFFIXES.iter().any(|other| is_written_by_sqlite(&sidecar(main, other), other)),
+        _ => is_written_by_sqlite(&path, suffix),
+    }
+}
+
+/// Tells by its content whether SQLite wrote a file.
 fn is_written_by_sqlite(path: &Path, suffix: &str) -> bool {
     let Ok(first) = start(path, ENDED.len()) else { return false };
-    first.is_empty()
-        || match suffix {
-            "-wal" => WAL_MAGIC.iter().any(|magic| first.starts_with(magic)),
-            "-journal" => first.starts_with(&JOURNAL_MAGIC) || first == ENDED,
-            _ => {
-                let is_whole = fs::metadata(path).is_ok_and(|meta| meta.len() % SHM_UNIT == 0);
-                is_whole && (first.starts_with(&SHM_VERSION.to_ne_bytes()) || first == ENDED)
-            }
+    match suffix {
+        "-wal" => WAL_MAGIC.iter().any(|magic| first.starts_with(magic)),
+        "-journal" => first.starts_with(&JOURNAL_MAGIC) || first == ENDED,
+        _ => {
+            let is_whole = fs::metadata(path).is_ok_and(|meta| meta.len() % SHM_UNIT == 0);
+            is_whole && (first.starts_with(&SHM_VERSION.to_ne_bytes()) || first == ENDED)
         }
+    }
 }
 
 fn start(path: &Path, len: usize) -> io::Result<Vec<u8>> {
@@ -115,7 +123,7 @@ mod tests {
         assert_eq!(unfinished(&main), Some(sidecar(&main, "-wal")));
         assert!(may_be_in_use(&main));
         fs::write(sidecar(&main, "-wal"), b"").unwrap();
-        assert!(belongs(&main, "-wal"), "an empty one is SQLite's, and holds nothing");
+        assert!(belongs(&main, "-wal"), "an empty one beside others is SQLite's, and holds nothing");
         assert_eq!(unfinished(&main), None);
         fs::write(sidecar(&main, "-wal"), b"notes of mine").unwrap();
         fs::write(sidecar(&main, "-shm"), b"a picture").unwrap();
@@ -125,6 +133,17 @@ mod tests {
         );
         assert_eq!(unfinished(&main), None);
         assert!(!may_be_in_use(&main));
+    }
+
+    #[test]
+    fn an_empty_file_belongs_to_what_is_known_as_a_database() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, is_database) in [("note", false), ("app.db", true)] {
+            let main = dir.path().join(name);
+            fs::write(&main, b"text").unwrap();
+            fs::write(sidecar(&main, "-journal"), b"").unwrap();
+            assert_eq!(belongs(&main, "-journal"), is_database, "{name}");
+        }
     }
 
     #[test]

@@ -81,15 +81,18 @@ pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) 
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(DatabaseError::io(path, e).into()),
         _ => None,
     };
+    let published = Published::now(&temp).map_err(io_error)?;
     let moved_aside = match &held {
         Some(_) => Vec::new(),
         None if (opts.still_expected)() => move_orphans_aside(path, opts)?,
         None => return Err(MaterializeError::ChangedMeanwhile { path: path.into() }),
     };
-    let published = Published::now(&temp).map_err(io_error)?;
     let renamed = if opts.durable { temp.persist(path) } else { temp.persist_relaxed(path) };
     if let Some(held) = held {
         held.close();
+    }
+    if renamed.is_err() {
+        put_back(&moved_aside);
     }
     match renamed {
         // Two mounts of one file system look like one until a file is to go from one to the other.
@@ -224,12 +227,29 @@ fn move_orphans_aside(path: &Path, opts: &WriteOptions<'_>) -> Result<Vec<(PathB
             .map(|n| sidecar(&from, &if n == 1 { ".orphan".into() } else { format!(".orphan-{n}") }))
             .find(|to| fs::symlink_metadata(to).is_err())
             .expect("some number is free");
-        durable::rename(&from, &to).map_err(|source| MaterializeError::Io { path: from.clone(), source })?;
+        if let Err(source) = durable::rename(&from, &to) {
+            put_back(&moved);
+            return Err(MaterializeError::Io { path: from, source });
+        }
         moved.push((from, to));
     }
     let shm = sidecar(path, "-shm");
-    durable::remove(&shm).map_err(|source| MaterializeError::Io { path: shm, source })?;
+    if sidecars::belongs(path, "-shm")
+        && let Err(source) = durable::remove(&shm)
+    {
+        put_back(&moved);
+        return Err(MaterializeError::Io { path: shm, source });
+    }
     Ok(moved)
+}
+
+/// Gives files that were moved aside their names back, as nothing took their place. The first error is the one to be told.
+fn put_back(moved: &[(PathBuf, PathBuf)]) {
+    for (from, to) in moved {
+        if fs::symlink_metadata(from).is_err() {
+            let _ = durable::rename(to, from);
+        }
+    }
 }
 
 /// Returns `tmp` if a rename from there to `path` is possible, else the folder of `path`.

@@ -72,6 +72,22 @@ fn a_stale_wal_or_journal_is_never_applied() {
 }
 
 #[test]
+fn what_was_moved_aside_is_back_after_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    generate(dir.path(), Some("wal_uncheckpointed"));
+    let path = dir.path().join("wal_uncheckpointed.db");
+    fs::remove_file(&path).unwrap();
+    let log = fs::read(sidecar(&path, "-wal")).unwrap();
+    // A folder in the place of the file makes the last step fail.
+    let in_the_way = || fs::create_dir(&path).is_ok();
+    let options = WriteOptions { still_expected: &in_the_way, ..write_options(dir.path()) };
+    write_new(&path, &Memory(b"new".to_vec()), &options).expect_err("a folder is in the way");
+    assert!(path.is_dir(), "the failure came after the sidecars were looked at");
+    assert!(fs::read(sidecar(&path, "-wal")).unwrap() == log);
+    assert!(!sidecar(&path, "-wal.orphan").exists());
+}
+
+#[test]
 fn users_of_the_old_file_are_waited_for_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let state = fs::read(fixtures().join("chinook.sqlite")).unwrap();
