@@ -95,7 +95,10 @@ impl References {
         let mut found = Self::default();
         for child in children {
             // What SQLite cannot check, as a parent has no such key, or a collation is unknown, no program checks.
-            let _ = found.add(conn, child);
+            match found.add(conn, child) {
+                Err(error) if cannot_be_checked(&error) => {}
+                other => other?,
+            }
         }
         Ok(found)
     }
@@ -129,6 +132,18 @@ impl References {
     }
 }
 
+/// Tells whether SQLite says of a foreign key itself that it cannot be checked.
+fn cannot_be_checked(error: &rusqlite::Error) -> bool {
+    const SAID: [&str; 4] =
+        ["foreign key mismatch", "no such collation sequence", "no such function", "no such module"];
+    match error {
+        rusqlite::Error::SqliteFailure(e, Some(said)) => {
+            e.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR && SAID.iter().any(|start| said.starts_with(start))
+        }
+        _ => false,
+    }
+}
+
 fn described(conn: &Connection, table: &str, rowid: i64, key: i64) -> rusqlite::Result<Option<String>> {
     let mut statement =
         conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
@@ -139,4 +154,30 @@ fn described(conn: &Connection, table: &str, rowid: i64, key: i64) -> rusqlite::
     let sql = format!("SELECT {} FROM main.{} WHERE rowid = ?1", shown.join(" || ', ' || "), quoted(table));
     let values: Option<String> = conn.query_row(&sql, [rowid], |row| row.get(0)).optional()?;
     Ok(values.map(|values| format!("rowid {rowid}, {values}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: &str = "CREATE TABLE p (a); CREATE TABLE c (a REFERENCES p (a)); INSERT INTO c VALUES (1);
+        CREATE TABLE q (a PRIMARY KEY); CREATE TABLE d (a REFERENCES q); INSERT INTO d VALUES (1)";
+
+    #[test]
+    fn only_what_cannot_be_checked_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("PRAGMA foreign_keys = OFF; {TABLES}")).unwrap();
+        let found = References::read(&conn, &Touched::All).expect("a mismatch is no error");
+        assert_eq!(found.0.into_keys().collect::<Vec<_>>(), [("d".to_owned(), Some(1), "q".to_owned())]);
+        let root: u32 =
+            conn.query_row("SELECT rootpage FROM sqlite_master WHERE name = 'd'", [], |row| row.get(0)).unwrap();
+        drop(conn);
+        let (mut bytes, root) = (std::fs::read(&path).unwrap(), root as usize);
+        bytes[(root - 1) * 4096..root * 4096].fill(0xee);
+        std::fs::write(&path, bytes).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        assert!(References::read(&conn, &Touched::All).is_err(), "what cannot be read is not passed over");
+    }
 }
