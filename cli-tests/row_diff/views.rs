@@ -229,6 +229,46 @@ fn rows_can_be_chosen() {
 }
 
 #[test]
+fn a_limit_counts_rows_that_are_not_shown() {
+    let env = TestEnvironment::init();
+    sql(&env.path("app.db"), "CREATE TABLE t (x)");
+    env.graft(["add", "app.db"]).ok();
+    sql(&env.path("app.db"), "INSERT INTO t VALUES (1), (1), (1), (2)");
+    let diff = |args: &[&str]| env.graft([&["diff", "--identity=bag"], args].concat());
+    // Equal rows stand on one line.
+    let one = diff(&["--limit=1"]).ok();
+    assert!(one.contains("+x=1 (3 times)\n… 1 more row not shown (--limit 1)\n"), "{one}");
+    let all = diff(&["--limit=2"]).ok();
+    assert!(all.ends_with("+x=1 (3 times)\n+x=2\n"), "{all}");
+    let omitted = |limit: &str| {
+        let lines = diff(&["--json", limit]).ndjson();
+        lines.iter().find(|line| line["type"] == "table_end").map(|line| line["omitted"].clone()).expect("a table")
+    };
+    assert_eq!((omitted("--limit=1"), omitted("--limit=2")), (1.into(), 0.into()));
+}
+
+#[test]
+fn no_rows_are_shown_where_none_are_wanted() {
+    let env = shop();
+    sql(&env.path("shop.db"), CHANGES);
+    let none = |format: &str| env.graft(["diff", "--limit=0", "-t", "product", format]).ok();
+    assert!(none("--patch").contains("… 3 more rows not shown (--limit 0)"));
+    assert_eq!(none("--csv"), "file,table,op,key,column,old,new\r\n");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named_in_every_view() {
+    let env = TestEnvironment::init();
+    std::fs::write(env.path("notes.txt"), "one").expect("a file");
+    env.graft(["add", "notes.txt"]).ok();
+    std::fs::write(env.path("notes.txt"), "one two").expect("a file");
+    let wanted = "diff --graft a/notes.txt b/notes.txt\nthe bytes differ: 3 B → 7 B\n";
+    for view in [&["diff"][..], &["diff", "--diff-filter=M"], &["diff", "--diff-filter=d"], &["diff", "--schema"]] {
+        assert_eq!(env.graft(view).ok(), wanted, "{view:?}");
+    }
+}
+
+#[test]
 fn exit_codes_are_gits() {
     let env = shop();
     env.graft(["diff", "--exit-code"]).expect(0);

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::context::Context;
-use super::diff::{self, Filter, View};
+use super::diff;
 use super::error::Failure;
-use super::output::Output;
+use super::messages::Messages;
 use super::render::change;
 use super::render::date::DateFormat;
 use super::render::pretty::{self, Decoration, Format, Look, Shown};
@@ -18,7 +18,7 @@ use crate::repo::state::objects::ObjectReader;
 use crate::repo::state::refs::Head;
 use crate::repo::state::types::FileChange;
 use crate::repo::text::pathspec::Pathspecs;
-use crate::repo::worktree::diff::FileDiff;
+use crate::repo::worktree::diff::{FileDiff, Filter, Wanted};
 use crate::repo::{RepoError, Repository};
 
 /// How commits look.
@@ -157,6 +157,7 @@ pub struct Writer<'r> {
     decorate: Decorate,
     head: Option<RefName>,
     theme: Theme,
+    json: bool,
     date: DateFormat,
     now: jiff::Zoned,
     abbreviate: bool,
@@ -197,7 +198,6 @@ impl<'r> Writer<'r> {
             merges: otherwise.1,
             only,
             refs: if wants_refs { refs_by_commit(repo)? } else { HashMap::new() },
-            // A pattern names refs itself where it wants them.
             // A pattern asks for them itself.
             decorate: match format {
                 Format::Pattern(..) if decorate != Decorate::Full => Decorate::Short,
@@ -208,6 +208,7 @@ impl<'r> Writer<'r> {
                 Head::Detached(_) => None,
             },
             theme: ctx.out.theme,
+            json: ctx.out.json,
             date: args.date.clone().unwrap_or(match format {
                 Format::Reference => DateFormat::SHORT,
                 _ => DateFormat::DEFAULT,
@@ -247,20 +248,21 @@ impl<'r> Writer<'r> {
     }
 
     /// Writes what a commit changed in rows, if that was asked for.
-    pub fn patch(&self, id: ObjectId, commit: &Commit, ctx: &mut Context) -> Result<(), Failure> {
+    pub fn patch(&self, id: ObjectId, commit: &Commit, out: &mut dyn Write, say: Messages) -> Result<(), Failure> {
         if self.rows.is_empty() || commit.parents.len() > 1 && !self.merges {
             return Ok(());
         }
         let files: Vec<FileDiff> = self.changes(&id)?.into_iter().map(FileDiff::stored).collect();
         let follows_files = self.files != Files::None;
-        if !ctx.out.json && !files.is_empty() && (follows_files || !matches!(self.format, Format::Oneline)) {
-            ctx.out.write_all(b"\n")?;
+        if !self.json && !files.is_empty() && (follows_files || !matches!(self.format, Format::Oneline)) {
+            out.write_all(b"\n")?;
         }
         for (n, format) in self.rows.iter().enumerate() {
             if n > 0 && !files.is_empty() {
-                ctx.out.write_all(b"\n")?;
+                out.write_all(b"\n")?;
             }
-            diff::show(ctx, &files, &|file, options| self.repo.open_diff(file, options), &View::whole(*format))?;
+            let open = |file: &FileDiff, options| self.repo.open_diff(file, options);
+            diff::show(&files, &open, &Wanted::default(), &mut *format.writer(self.theme, ""), out, say)?;
         }
         Ok(())
     }
@@ -285,13 +287,10 @@ impl<'r> Writer<'r> {
     }
 
     /// Returns the text of a commit and, below it, what it changed in rows.
-    pub fn whole_text(&self, id: ObjectId, commit: &Commit, ctx: &mut Context) -> Result<String, Failure> {
-        let text = self.text(id, commit)?;
-        let memory = Output::memory_with(ctx.out.theme);
-        let out = std::mem::replace(&mut ctx.out, memory);
-        let written = self.patch(id, commit, ctx);
-        let patch = std::mem::replace(&mut ctx.out, out).into_text();
-        written.map(|()| text + &patch)
+    pub fn whole_text(&self, id: ObjectId, commit: &Commit, say: Messages) -> Result<String, Failure> {
+        let mut patch = Vec::new();
+        self.patch(id, commit, &mut patch, say)?;
+        Ok(self.text(id, commit)? + &String::from_utf8_lossy(&patch))
     }
 
     /// Returns what stands between two commits.

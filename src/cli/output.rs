@@ -43,7 +43,8 @@ impl Output {
         }
     }
 
-    /// Gathers what is written, for tests and for text that is needed as a whole.
+    /// Gathers what is written.
+    #[cfg(test)]
     pub fn memory() -> Self {
         Self {
             sink: Sink::Memory(Vec::new()),
@@ -55,12 +56,8 @@ impl Output {
         }
     }
 
-    /// As [`Output::memory`], in colour.
-    pub fn memory_with(theme: Theme) -> Self {
-        Self { theme, ..Self::memory() }
-    }
-
     /// Returns what was gathered in memory; empty for other outputs.
+    #[cfg(test)]
     pub fn into_text(self) -> String {
         match self.sink {
             Sink::Memory(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

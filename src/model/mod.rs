@@ -33,7 +33,8 @@ pub use pages::{PageSource, SourceError};
 pub use path::RepoPath;
 pub use refname::RefName;
 pub use row_change::{
-    CellChange, ColumnChange, RowChange, RowIdentity, SchemaChange, SequenceChange, SettingChange, Value,
+    CellChange, ColumnChange, RowChange, RowCounts, RowIdentity, RowOp, SchemaChange, SequenceChange, SettingChange,
+    Value,
 };
 pub use snapshot::{FileKind, LogRange, Snapshot};
 pub use storage_commit::StorageCommit;

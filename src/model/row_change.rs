@@ -1,5 +1,7 @@
 //! What differs between two states of a database, in rows and schema objects.
 
+use std::ops::AddAssign;
+
 /// A value as SQLite stores it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -36,6 +38,63 @@ pub enum RowIdentity {
     Bag,
 }
 
+/// What happened to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOp {
+    /// It is only in the new state.
+    Insert,
+    /// It is only in the old state.
+    Delete,
+    /// Some of its cells differ.
+    Update,
+}
+
+impl RowOp {
+    /// Returns `insert`, `delete` or `update`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Delete => "delete",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// How many rows differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Inserted rows.
+    pub inserted: u64,
+    /// Deleted rows.
+    pub deleted: u64,
+    /// Updated rows.
+    pub updated: u64,
+}
+
+impl RowCounts {
+    /// Counts `count` more rows to which `op` happened.
+    pub fn add(&mut self, op: RowOp, count: u64) {
+        match op {
+            RowOp::Insert => self.inserted += count,
+            RowOp::Delete => self.deleted += count,
+            RowOp::Update => self.updated += count,
+        }
+    }
+
+    /// Returns how many rows differ in all.
+    pub fn total(self) -> u64 {
+        self.inserted + self.deleted + self.updated
+    }
+}
+
+impl AddAssign for RowCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.deleted += other.deleted;
+        self.updated += other.updated;
+    }
+}
+
 /// One difference between the rows of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowChange {
@@ -64,6 +123,24 @@ pub enum RowChange {
         /// The cells that differ, in the order of the new columns.
         cells: Vec<CellChange>,
     },
+}
+
+impl RowChange {
+    /// Returns what happened to the row.
+    pub fn op(&self) -> RowOp {
+        match self {
+            Self::Insert { .. } => RowOp::Insert,
+            Self::Delete { .. } => RowOp::Delete,
+            Self::Update { .. } => RowOp::Update,
+        }
+    }
+
+    /// Returns the values that the row is known by.
+    pub fn key(&self) -> &[Value] {
+        match self {
+            Self::Insert { key, .. } | Self::Delete { key, .. } | Self::Update { key, .. } => key,
+        }
+    }
 }
 
 /// One cell that differs.

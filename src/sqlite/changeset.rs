@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 
-use super::diff::{Compared, Diff, DiffError, Picked, RowPair, TableKind, TablePair};
+use super::diff::{Compared, Diff, DiffError, RowPair, Selected, Stopped, TableKind, TablePair};
 use super::script::has_unique_columns;
 use super::session::{Change, Group, c_name};
 use crate::model::{RowIdentity, Value};
@@ -41,33 +41,32 @@ pub enum ChangesetError {
 }
 
 /// Writes the changeset of one database, and returns what differs besides rows.
-pub fn write_changeset(diff: &Diff, picked: &Picked<'_>, out: &mut dyn Write) -> Result<Vec<String>, ChangesetError> {
+pub fn write_changeset(selected: Selected<'_>, out: &mut dyn Write) -> Result<Vec<String>, ChangesetError> {
+    let Selected { diff, selection } = selected;
     let mut parts = [Part::new(diff)?, Part::new(diff)?, Part::new(diff)?];
     let tables = diff.tables_by_name();
-    for pair in tables.iter().filter(|t| (picked.table)(&t.name) && t.compared != Compared::Shadow) {
-        table(diff, pair, picked, &mut parts)?;
+    for pair in tables.iter().filter(|t| selection.wants(&t.name) && t.compared != Compared::Shadow) {
+        table(selected, pair, &mut parts)?;
     }
     for part in parts {
         part.copy_to(out)?;
     }
     let mut left_out = Vec::new();
-    if !picked.rows_only {
-        let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && (picked.table)(&o.table));
+    if !selection.wants_rows_only() {
+        let objects = diff.schema()?.into_iter().filter(|o| o.kind != "table" && selection.wants(&o.table));
         left_out.extend(objects.map(|o| format!("the {} {}", o.kind, o.name)));
-        let unshown = diff.unshown()?.into_iter().filter(|t| (picked.table)(&t.table));
-        left_out.extend(unshown.map(|t| t.left_out()));
     }
-    if picked.settings {
-        left_out.extend(diff.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));
-    }
+    left_out.extend(selected.unshown()?.into_iter().map(|t| t.left_out()));
+    left_out.extend(selected.settings()?.into_iter().map(|s| format!("the setting {}", s.name)));
     Ok(left_out)
 }
 
-fn table(diff: &Diff, pair: &TablePair, picked: &Picked<'_>, parts: &mut [Part; 3]) -> Result<(), ChangesetError> {
+fn table(selected: Selected<'_>, pair: &TablePair, parts: &mut [Part; 3]) -> Result<(), ChangesetError> {
+    let Selected { diff, selection } = selected;
     let inexpressible = |reason| ChangesetError::Inexpressible { table: pair.name.clone(), reason };
     let new = match (&pair.old, &pair.new) {
         (Some(old), Some(new)) if old.sql == new.sql => new,
-        _ if picked.rows_only && !picked.any_row(pair)? => return Ok(()),
+        _ if selection.wants_rows_only() && !selected.any_row(pair)? => return Ok(()),
         (Some(_), Some(_)) => return Err(inexpressible("its definition differs")),
         _ if pair.compared == Compared::Unreadable => return Err(inexpressible("SQLite cannot read it")),
         _ => return Err(inexpressible("the table is only in one of the states")),
@@ -86,16 +85,11 @@ fn table(diff: &Diff, pair: &TablePair, picked: &Picked<'_>, parts: &mut [Part; 
     let again = has_unique_columns(diff, pair, identity)?;
     let name = c_name(&pair.name).map_err(DiffError::Sqlite)?;
     let keys: Vec<bool> = new.columns.iter().map(|c| new.key.contains(&c.name)).collect();
-    let mut failed: Option<ChangesetError> = None;
-    (picked.rows)(pair, &mut |row| {
-        let done = match reason {
-            Some(reason) => Err(inexpressible(reason)),
-            None => add(row, identity, &keys, again, &name, parts),
-        };
-        failed = done.err();
-        if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    failed.map_or(Ok(()), Err)
+    let mut put = |row: &RowPair<'_>| match reason {
+        Some(reason) => Err(inexpressible(reason)),
+        None => add(row, identity, &keys, again, &name, parts).map(ControlFlow::Continue),
+    };
+    selected.row_pairs(pair, &mut put).map_err(Stopped::into_error)
 }
 
 fn add(

@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args as _, FromArgMatches, ValueEnum, ValueHint};
-use globset::GlobBuilder;
-
 use super::Outcome;
 use crate::cli::context::Context;
-use crate::cli::diff::script::{check_output, empty_changeset, only_database};
+use crate::cli::diff::only::{check_output, only_database};
 use crate::cli::diff::target::{self, Asked};
-use crate::cli::diff::{self, Filter, Format, View, textconv};
+use crate::cli::diff::{self, DiffWriter, Format, TextConv, empty_changeset};
 use crate::cli::error::{Failure, exit};
-use crate::repo::worktree::diff::{FileDiff, files, open_files};
-use crate::repo::{RepoError, Repository};
-use crate::sqlite::diff::{DiffOptions, Identity};
+use crate::repo::Repository;
+use crate::repo::worktree::diff::{FileDiff, Filter, Open, SelectedFile, Wanted, files, open_files};
+use crate::sqlite::diff::{DiffOptions, Identity, Selection, TablePattern};
+use clap::{Args as _, FromArgMatches, ValueEnum, ValueHint};
 
 /// Show which rows, columns and schema objects differ between two states.
 ///
@@ -147,7 +145,14 @@ pub enum By {
 }
 
 impl Args {
-    fn format(&self, ctx: &Context) -> Format {
+    fn format(&self, ctx: &Context, repo: Option<&Repository>) -> Result<Format, Failure> {
+        if let Some(name) = &self.changeset {
+            let path = ctx.resolve(name);
+            check_output(name, &path, repo)?;
+            if !ctx.out.json {
+                return Ok(Format::Changeset(path));
+            }
+        }
         let wanted = [
             (ctx.out.json, Format::Json),
             (self.stat, Format::Stat),
@@ -160,24 +165,18 @@ impl Args {
             (self.csv, Format::Csv),
             (self.pages, Format::Pages),
             (self.sql, Format::Sql),
-            (self.changeset.is_some(), Format::Changeset),
             (ctx.globals.quiet, Format::Quiet),
         ];
-        wanted.into_iter().find(|(is, _)| *is).map_or(Format::Patch, |(_, format)| format)
+        Ok(wanted.into_iter().find(|(is, _)| *is).map_or(Format::Patch, |(_, format)| format))
     }
 
-    fn view(&self, ctx: &Context, from: String, repo: Option<&Repository>) -> Result<View, Failure> {
-        if let Some(name) = &self.changeset {
-            check_output(name, &ctx.resolve(name), repo)?;
-        }
-        let glob = |text: &String| match GlobBuilder::new(text).case_insensitive(true).build() {
-            Ok(glob) => Ok(glob.compile_matcher()),
-            Err(e) => Err(Failure::usage(format!("'{text}' is no pattern")).because(&e)),
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        let pattern = |text: &String| {
+            TablePattern::parse(text).map_err(|e| Failure::usage(format!("'{text}' is no pattern")).because(&e))
         };
-        Ok(View {
-            format: self.format(ctx),
-            tables: self.table.as_ref().map(glob).transpose()?,
+        Ok(Wanted {
             filter: self.diff_filter.unwrap_or_default(),
+            tables: self.table.as_ref().map(pattern).transpose()?,
             condition: self.condition.clone(),
             limit: self.limit,
             options: DiffOptions {
@@ -188,8 +187,6 @@ impl Args {
                 },
                 shadow: self.shadow,
             },
-            output: self.changeset.as_ref().map(|path| ctx.resolve(path)),
-            from,
         })
     }
 }
@@ -206,12 +203,13 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         Err(_) if args.plain_files().is_some() => return between_files(&args, ctx),
         other => other?,
     };
-    let view = args.view(ctx, ctx.prefix(&repo), Some(&repo))?;
+    let (format, wanted) = (args.format(ctx, Some(&repo))?, args.wanted()?);
+    let mut writer = format.writer(ctx.out.theme, &ctx.prefix(&repo));
     let asked = target::read(&repo, &ctx.cwd, &args.what, &args.paths, args.staged)?;
     let pager = ctx.pager(&repo);
     if asked.reads_worktree() {
         ctx.out.hold();
-    } else if !matches!(view.format, Format::Quiet | Format::Changeset) {
+    } else if format.is_shown() {
         ctx.page(pager.clone());
     }
     let shown = match asked {
@@ -221,23 +219,25 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
                 .diff_files(&request)
                 .map_err(|e| target::unknown_word(&repo, &e, &args.what).unwrap_or_else(|| Failure::from(e)))?;
             let open = |file: &FileDiff, options| repo.open_diff(file, options);
-            let files = if args.sql || args.changeset.is_some() { only_database(files, &open)? } else { files };
+            let files = if args.carries_changes() { only_database(files, &open)? } else { files };
             if files.is_empty() {
-                view.output.as_deref().map_or(Ok(()), empty_changeset)?;
+                args.nothing_to_carry(ctx)?;
             }
-            let shown = diff::show(ctx, &files, &open, &view)?;
-            if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
+            let shown = diff::show(&files, &open, &wanted, &mut *writer, &mut ctx.out, ctx.say)?;
+            if let Some(pattern) = &wanted.tables {
                 let mut known = shown.tables.clone();
-                if !known.iter().any(|t| glob.is_match(t)) {
+                if !known.iter().any(|t| pattern.matches(t)) {
                     known.extend(repo.diff_tables(&request)?);
                 }
-                diff::check_tables(pattern, glob, &known)?;
+                diff::check_tables(pattern, &known)?;
             }
             shown
         }
-        Asked::Snapshots(file) => one_pair(&args, *file, &view, ctx, &|f, options| repo.open_diff(f, options))?,
+        Asked::Snapshots(file) => {
+            one_pair(&args, *file, &wanted, &mut *writer, ctx, &|f, options| repo.open_diff(f, options))?
+        }
     };
-    if !matches!(view.format, Format::Quiet | Format::Changeset) {
+    if format.is_shown() {
         ctx.page(pager);
     }
     ctx.out.release()?;
@@ -258,11 +258,13 @@ fn between_files(args: &Args, ctx: &mut Context) -> Outcome {
             .help("as in 'graft diff --no-index old.db new.db'; /dev/null is an absent one")
     })?;
     let file = files(Path::new(&old), Path::new(&new))?;
-    let view = args.view(ctx, String::new(), None)?;
+    let (format, wanted) = (args.format(ctx, None)?, args.wanted()?);
+    let mut writer = format.writer(ctx.out.theme, "");
     let settings = ctx.settings();
     ctx.out.hold();
-    let shown = one_pair(args, file, &view, ctx, &|f, options| open_files(&settings, f, options))?;
-    if !matches!(view.format, Format::Quiet | Format::Changeset) {
+    let open = |file: &FileDiff, options| open_files(&settings, file, options);
+    let shown = one_pair(args, file, &wanted, &mut *writer, ctx, &open)?;
+    if format.is_shown() {
         ctx.page(None);
     }
     ctx.out.release()?;
@@ -275,33 +277,47 @@ fn as_text(args: &Args, ctx: &mut Context) -> Outcome {
         return Err(Failure::usage("one file is needed").help("as in 'graft diff --textconv app.db'"));
     };
     let file = files(Path::new("/dev/null"), &ctx.resolve(Path::new(name)))?;
-    let view = args.view(ctx, String::new(), None)?;
-    let opened = open_files(&ctx.settings(), &file, view.options)?;
-    textconv::write(ctx, &file, &opened, &view)?;
-    Ok(exit::DONE)
+    let wanted = args.wanted()?;
+    let opened = open_files(&ctx.settings(), &file, wanted.options)?;
+    let whole = Selection { limit: None, ..wanted.rows(wanted.filter.rows) };
+    let mut warnings = Vec::new();
+    let written = TextConv.file(&SelectedFile::new(&file, opened, whole), &mut ctx.out, &mut warnings);
+    warnings.into_iter().for_each(|text| ctx.say.warning(text));
+    written.map(|_| exit::DONE)
 }
 
 /// Shows what differs between two files that are named one by one.
 fn one_pair(
     args: &Args,
     file: FileDiff,
-    view: &View,
+    wanted: &Wanted,
+    writer: &mut dyn DiffWriter,
     ctx: &mut Context,
-    open: &dyn Fn(&FileDiff, DiffOptions) -> Result<crate::repo::worktree::diff::Opened, RepoError>,
+    open: &Open<'_>,
 ) -> Result<diff::Shown, Failure> {
     let file = if args.reverse { file.reversed() } else { file };
-    if (args.sql || args.changeset.is_some()) && only_database(vec![file.clone()], open)?.is_empty() {
-        view.output.as_deref().map_or(Ok(()), empty_changeset)?;
+    if args.carries_changes() && only_database(vec![file.clone()], open)?.is_empty() {
+        args.nothing_to_carry(ctx)?;
         return Ok(diff::Shown::default());
     }
-    let shown = diff::show(ctx, std::slice::from_ref(&file), open, view)?;
-    if let (Some(pattern), Some(glob)) = (&args.table, &view.tables) {
-        diff::check_tables(pattern, glob, &shown.tables)?;
+    let shown = diff::show(std::slice::from_ref(&file), open, wanted, writer, &mut ctx.out, ctx.say)?;
+    if let Some(pattern) = &wanted.tables {
+        diff::check_tables(pattern, &shown.tables)?;
     }
     Ok(shown)
 }
 
 impl Args {
+    /// Tells whether what is asked for is to be carried over to another database.
+    fn carries_changes(&self) -> bool {
+        self.sql || self.changeset.is_some()
+    }
+
+    /// Writes the changeset of databases that do not differ, if one is asked for.
+    fn nothing_to_carry(&self, ctx: &Context) -> Result<(), Failure> {
+        self.changeset.as_ref().map_or(Ok(()), |name| empty_changeset(&ctx.resolve(name)))
+    }
+
     fn plain_files(&self) -> Option<(PathBuf, PathBuf)> {
         let all: Vec<PathBuf> = self.what.iter().map(PathBuf::from).chain(self.paths.iter().cloned()).collect();
         match all.as_slice() {

@@ -7,11 +7,11 @@ use clap::ValueHint;
 
 use super::Outcome;
 use crate::cli::context::Context;
-use crate::cli::diff::{self, Format, View};
+use crate::cli::diff::{self, Format};
 use crate::cli::error::{Failure, exit};
 use crate::model::{FileMode, RepoPath};
 use crate::repo::state::types::ChangeKind;
-use crate::repo::worktree::diff::{Opened, named_files, open_files};
+use crate::repo::worktree::diff::{FileDiff, Opened, Wanted, named_files, open_files};
 
 /// Show how a database differs, called by Git as its external diff.
 ///
@@ -81,11 +81,13 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         file.change.change = ChangeKind::Renamed;
     }
     let settings = ctx.settings();
-    let view = View::whole(if ctx.out.json { Format::Json } else { Format::Patch });
-    if let Opened::Bytes { .. } = open_files(&settings, &file, view.options)? {
+    let (format, all) = (if ctx.out.json { Format::Json } else { Format::Patch }, Wanted::default());
+    if let Opened::Bytes { .. } = open_files(&settings, &file, all.options)? {
         return plain(old, new, ctx);
     }
-    diff::show(ctx, &[file], &|f, options| open_files(&settings, f, options), &view)?;
+    let mut writer = format.writer(ctx.out.theme, "");
+    let open = |file: &FileDiff, options| open_files(&settings, file, options);
+    diff::show(&[file], &open, &all, &mut *writer, &mut ctx.out, ctx.say)?;
     Ok(exit::DONE)
 }
 

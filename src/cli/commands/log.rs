@@ -265,14 +265,14 @@ fn list(walk: Walk<'_>, max: usize, writer: &mut Writer<'_>, ctx: &mut Context) 
         left -= 1;
         if ctx.out.json {
             writer.json(id, &commit, "log/1", &mut ctx.out)?;
-            writer.patch(id, &commit, ctx)?;
+            writer.patch(id, &commit, &mut ctx.out, ctx.say)?;
             continue;
         }
         let between = if first { "" } else { writer.separator() };
         first = false;
         let text = writer.text(id, &commit)?;
         ctx.out.write_all(format!("{between}{text}").as_bytes())?;
-        writer.patch(id, &commit, ctx)?;
+        writer.patch(id, &commit, &mut ctx.out, ctx.say)?;
     }
     Ok(exit::DONE)
 }
@@ -297,7 +297,7 @@ fn graph(walk: Walk<'_>, max: usize, writer: &mut Writer<'_>, ctx: &mut Context)
         for row in rows.above() {
             writeln!(ctx.out, "{}", row.trim_end())?;
         }
-        let text = writer.whole_text(id, &commit, ctx)?;
+        let text = writer.whole_text(id, &commit, ctx.say)?;
         let mut lines = text.lines();
         // The commit's own mark is there even if its text is empty.
         let first = lines.next().unwrap_or("");

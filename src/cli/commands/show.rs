@@ -107,7 +107,7 @@ fn one(
                 true => writer.json(id, &commit, "show-commit/1", &mut ctx.out)?,
                 false => ctx.out.write_all(writer.text(id, &commit)?.as_bytes())?,
             }
-            writer.patch(id, &commit, ctx)?;
+            writer.patch(id, &commit, &mut ctx.out, ctx.say)?;
         }
         ObjectKind::Tag => {
             let tag = repo.tag(&id).map_err(RepoError::from)?;

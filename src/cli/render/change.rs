@@ -109,11 +109,16 @@ pub fn summary(files: &[FileChange]) -> String {
 
 /// Writes a letter and a path per file, both paths of a rename, as `--name-status` does.
 pub fn name_status(files: &[FileChange]) -> String {
-    let line = |file: &FileChange| match &file.renamed_from {
-        Some(from) => format!("R\t{}\t{}\n", quoted(from.as_str(), Quote::Scripts), path(file)),
-        None => format!("{}\t{}\n", letter(file.change), path(file)),
-    };
-    files.iter().map(line).collect()
+    files.iter().map(|file| status_line(file, &|path| quoted(path, Quote::Scripts))).collect()
+}
+
+/// Writes a letter and the path of a file, both paths of a rename; `name` says how a path is written.
+pub fn status_line(file: &FileChange, name: &dyn Fn(&str) -> String) -> String {
+    let path = name(file.path.as_str());
+    match &file.renamed_from {
+        Some(from) => format!("R\t{}\t{path}\n", name(from.as_str())),
+        None => format!("{}\t{path}\n", letter(file.change)),
+    }
 }
 
 /// Writes the path of a file for scripts.

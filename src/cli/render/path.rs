@@ -54,6 +54,11 @@ pub fn relative(path: &str, from: &str) -> String {
     if up.is_empty() && rest.is_empty() { "./".to_owned() } else { format!("{up}{rest}") }
 }
 
+/// Returns `path` as seen from the folder `from`, quoted if it must be.
+pub fn seen(path: &str, from: &str, quote: Quote) -> String {
+    quoted(&relative(path, from), quote)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::TablePair;
 use super::side::{quoted, value};
-use crate::model::{CellChange, RowChange, Value};
+use crate::model::{CellChange, RowChange, RowOp, Value};
 
 /// Which old column is which new one.
 pub(super) struct Mapping {
@@ -70,6 +70,15 @@ pub struct RowPair<'r> {
 }
 
 impl RowPair<'_> {
+    /// Returns what happened to the row.
+    pub fn op(&self) -> RowOp {
+        match (self.old, self.new) {
+            (Some(_), Some(_)) => RowOp::Update,
+            (None, _) => RowOp::Insert,
+            (_, None) => RowOp::Delete,
+        }
+    }
+
     /// Returns the cells that differ, in the order of the new columns; none if only one state has the row.
     pub fn cells(&self) -> Vec<CellChange> {
         match (self.old, self.new) {

@@ -11,7 +11,7 @@ use super::side::{Side, quoted};
 use super::table::{Table, TableKind};
 use super::walk::Walk;
 use super::{Diff, DiffError, Identity, TablePair};
-use crate::model::{RowChange, RowIdentity, Value};
+use crate::model::{RowChange, RowCounts, RowIdentity, Value};
 
 /// The columns of a new table, as far as they are read from the old one.
 pub(in crate::sqlite) struct KeptColumns {
@@ -91,19 +91,18 @@ impl Diff {
     }
 
     /// Counts the rows of a table that are new, gone and changed.
-    pub fn count_rows(&self, pair: &TablePair) -> Result<[u64; 3], DiffError> {
+    pub fn count_rows(&self, pair: &TablePair) -> Result<RowCounts, DiffError> {
         if pair.same_sql() && self.surely_same(pair)? {
-            return Ok([0; 3]);
+            return Ok(RowCounts::default());
         }
         let identity = self.identity(pair)?;
         if self.is_direct(pair, identity) {
             let mapping = Mapping::of(pair);
             return Walk { diff: self, pair, mapping: &mapping, place: self.place(pair), by_pages: true }.count();
         }
-        let mut counts = [0; 3];
+        let mut counts = RowCounts::default();
         self.row_pairs(pair, &mut |row| {
-            let kind = if row.old.is_some() && row.new.is_some() { 2 } else { usize::from(row.old.is_some()) };
-            counts[kind] += row.count;
+            counts.add(row.op(), row.count);
             ControlFlow::Continue(())
         })?;
         Ok(counts)

@@ -10,7 +10,7 @@ use super::matcher::{Adding, Of, Sink};
 use super::record::surely_differ;
 use super::side::Side;
 use super::{Diff, DiffError, TablePair};
-use crate::model::{RowIdentity, Value};
+use crate::model::{RowCounts, RowIdentity, Value};
 
 /// One walk over both states of a table.
 pub(super) struct Walk<'d> {
@@ -39,8 +39,8 @@ impl Walk<'_> {
     }
 
     /// Counts rows that are new, gone and changed. Rows are read only where the pages leave it open.
-    pub fn count(&self) -> Result<[u64; 3], DiffError> {
-        let mut counts = [0; 3];
+    pub fn count(&self) -> Result<RowCounts, DiffError> {
+        let mut counts = RowCounts::default();
         if let Some((changed, leaves, mut old, mut new)) = self.by_pages()? {
             // Only then are the records the rows, column by column.
             let plain = self.pair.same_sql() && self.pair.any().plain;
@@ -48,17 +48,17 @@ impl Walk<'_> {
             let utf8 = changed.is_utf8();
             changed.suspects(leaves, &mut |Suspect { rowid, in_old, in_new, records }| {
                 match (in_old, in_new) {
-                    (false, _) => counts[0] += 1,
-                    (true, false) => counts[1] += 1,
+                    (false, _) => counts.inserted += 1,
+                    (true, false) => counts.deleted += 1,
                     _ if plain && records.is_some_and(|(a, b)| surely_differ(a, b, rowid_column, utf8)) => {
-                        counts[2] += 1
+                        counts.updated += 1
                     }
                     (true, true) => {
                         let same = match (old.find(rowid)?, new.find(rowid)?) {
                             (Some(a), Some(b)) => self.mapping.equal(a.values, b.values),
                             (a, b) => a.is_none() && b.is_none(),
                         };
-                        counts[2] += u64::from(!same);
+                        counts.updated += u64::from(!same);
                     }
                 }
                 Ok(ControlFlow::Continue(()))
@@ -67,8 +67,9 @@ impl Walk<'_> {
         }
         self.merge_all(&mut |old, new| {
             match (old, new) {
-                (Some(a), Some(b)) => counts[2] += u64::from(!self.mapping.equal(a.values, b.values)),
-                (old, _) => counts[usize::from(old.is_some())] += 1,
+                (Some(a), Some(b)) => counts.updated += u64::from(!self.mapping.equal(a.values, b.values)),
+                (None, _) => counts.inserted += 1,
+                (_, None) => counts.deleted += 1,
             }
             Ok(ControlFlow::Continue(()))
         })?;

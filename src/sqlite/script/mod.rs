@@ -26,12 +26,12 @@ use rusqlite::ffi;
 use definition::creation;
 use expected::{Expectations, What};
 use literal::Literals;
-use plan::{Objects, Plan, Planned, Selection};
+use plan::{Objects, Plan, Planned, Scope};
 use rows::{RowStatements, or_abort};
 
 use crate::model::Value;
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Compared, Diff, DiffError, KeptColumns, Picked, TableKind, TablePair};
+use crate::sqlite::diff::{Compared, Diff, DiffError, KeptColumns, RowPair, Selected, Stopped, TableKind, TablePair};
 use crate::sqlite::error::code;
 use crate::util::interrupt::Interrupted;
 
@@ -66,19 +66,15 @@ pub enum ScriptError {
 }
 
 /// Writes the script for one database, and returns what it does not carry over.
-pub fn write_script(
-    diff: &Diff,
-    name: &str,
-    picked: &Picked<'_>,
-    out: &mut dyn Write,
-) -> Result<Vec<String>, ScriptError> {
-    let objects = Objects::read(diff, picked.rows_only)?;
+pub fn write_script(selected: Selected<'_>, name: &str, out: &mut dyn Write) -> Result<Vec<String>, ScriptError> {
+    let Selected { diff, selection } = selected;
+    let objects = Objects::read(diff, selection.wants_rows_only())?;
     let encoding = objects.encoding();
     let literals = Literals::for_encoding(&encoding);
-    let mut script = Script { diff, picked, literals: &literals, left_out: Vec::new() };
+    let mut script = Script { selected, literals: &literals, left_out: Vec::new() };
     let mut body = Spool::new()?;
     let tables = diff.tables_by_name();
-    let mut plans = plan::of_tables(diff, &tables, picked)?;
+    let mut plans = plan::of_tables(selected, &tables)?;
     for planned in &mut plans {
         script.table(planned, &mut body)?;
     }
@@ -88,20 +84,19 @@ pub fn write_script(
     }
     let touched = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan != Plan::Same);
     let made_anew = |table: &str| plans.iter().any(|p| p.pair.name.eq_ignore_ascii_case(table) && p.plan.makes_anew());
-    let select = Selection { wanted: picked.table, touched: &touched, made_anew: &made_anew };
-    let counters = objects.counters(&select);
-    objects.creates(&select, &literals, &mut body.0)?;
+    let scope = Scope { selection, touched: &touched, made_anew: &made_anew };
+    let counters = objects.counters(&scope);
+    objects.creates(&scope, &literals, &mut body.0)?;
     counters::set(&counters, &literals, &mut body.0)?;
-    let settings = if picked.settings { diff.settings()? } else { Vec::new() };
     let (settings, others): (Vec<_>, Vec<_>) =
-        settings.into_iter().partition(|s| ["user_version", "application_id"].contains(&s.name));
+        selected.settings()?.into_iter().partition(|s| ["user_version", "application_id"].contains(&s.name));
     for setting in &settings {
         body.line(&format!("PRAGMA {} = {};", setting.name, literals.text(&setting.new)))?;
     }
     script.left_out.extend(others.iter().map(|s| format!("the setting {}", s.name)));
 
     let mut expected = Expectations::new(diff.connections().0, &literals);
-    expect_tables(diff, &plans, &mut expected).and_then(|()| objects.expect(&select, &mut expected)).map_err(unread)?;
+    expect_tables(diff, &plans, &mut expected).and_then(|()| objects.expect(&scope, &mut expected)).map_err(unread)?;
     counters::expect(&counters, &mut expected);
     settings.iter().for_each(|s| expected.setting(s.name, &s.old));
     if literals.depend_on_encoding() {
@@ -117,18 +112,16 @@ pub fn write_script(
     writeln!(out, "BEGIN IMMEDIATE;")?;
     expected.begin(out)?;
     counters::keep(&counters, objects.had_counters(), out)?;
-    objects.drops(&select, out)?;
+    objects.drops(&scope, out)?;
     for planned in plans.iter().filter(|p| p.plan == Plan::Drop) {
         writeln!(out, "DROP TABLE {};", quoted(&planned.pair.name))?;
     }
     body.copy_to(out)?;
     expected.end(out)?;
     writeln!(out, "COMMIT;\nPRAGMA ignore_check_constraints = OFF;")?;
-    if !picked.rows_only {
-        let rebuilt = |table: &str| plans.iter().any(|p| p.rebuild && p.pair.name == table);
-        let lost = diff.unshown()?.into_iter().filter(|t| (picked.table)(&t.table) && !rebuilt(&t.table));
-        script.left_out.extend(lost.map(|t| t.left_out()));
-    }
+    let rebuilt = |table: &str| plans.iter().any(|p| p.rebuild && p.pair.name == table);
+    let lost = selected.unshown()?.into_iter().filter(|t| !rebuilt(&t.table));
+    script.left_out.extend(lost.map(|t| t.left_out()));
     Ok(script.left_out)
 }
 
@@ -172,8 +165,7 @@ fn unread(e: rusqlite::Error) -> DiffError {
 }
 
 struct Script<'d> {
-    diff: &'d Diff,
-    picked: &'d Picked<'d>,
+    selected: Selected<'d>,
     literals: &'d Literals,
     left_out: Vec<String>,
 }
@@ -215,15 +207,14 @@ impl Script<'_> {
         body: &mut Spool,
         between: &mut dyn FnMut(&mut Spool) -> Result<(), ScriptError>,
     ) -> Result<bool, ScriptError> {
-        let identity = self.diff.table_changes(pair)?.identity;
+        let identity = self.selected.diff.table_changes(pair)?.identity;
         let of = |table| RowStatements { table, identity, literals: self.literals };
         let (old, new) = (pair.old.as_ref().map(of), pair.new.as_ref().map(of));
-        let again = alter || has_unique_columns(self.diff, pair, identity)?;
+        let again = alter || has_unique_columns(self.selected.diff, pair, identity)?;
         let mut later = Spool::new()?;
         let mut any = false;
-        let mut failed = None;
         let mut text = String::new();
-        (self.picked.rows)(pair, &mut |row| {
+        let mut put = |row: &RowPair<'_>| {
             any = true;
             text.clear();
             let written = match (row.old, row.new, &old, &new) {
@@ -243,10 +234,9 @@ impl Script<'_> {
                     gone.and_then(|()| later.text(&text))
                 }
             };
-            failed = written.err();
-            if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        failed.map_or(Ok(()), Err)?;
+            written.map(ControlFlow::Continue)
+        };
+        self.selected.row_pairs(pair, &mut put).map_err(Stopped::into_error)?;
         between(body)?;
         later.copy_to(&mut body.0)?;
         Ok(any)

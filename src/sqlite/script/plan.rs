@@ -12,7 +12,7 @@ use super::expected::{Expectations, What};
 use super::literal::Literals;
 use crate::model::{RowIdentity, Value};
 use crate::sqlite::diff::side::{quoted, value};
-use crate::sqlite::diff::{Column, Compared, Diff, DiffError, Picked, TableKind, TablePair};
+use crate::sqlite::diff::{Column, Compared, Diff, DiffError, Selected, Selection, TableKind, TablePair};
 use crate::sqlite::error::message;
 
 /// What is done to a table.
@@ -64,13 +64,10 @@ pub(super) struct Planned<'d> {
 }
 
 /// Decides for all wanted tables.
-pub(super) fn of_tables<'d>(
-    diff: &Diff,
-    tables: &'d [TablePair],
-    picked: &Picked<'_>,
-) -> Result<Vec<Planned<'d>>, ScriptError> {
+pub(super) fn of_tables<'d>(selected: Selected<'_>, tables: &'d [TablePair]) -> Result<Vec<Planned<'d>>, ScriptError> {
+    let Selected { diff, selection } = selected;
     let mut plans = Vec::new();
-    for pair in tables.iter().filter(|t| (picked.table)(&t.name)) {
+    for pair in tables.iter().filter(|t| selection.wants(&t.name)) {
         let both = || pair.old.iter().chain(&pair.new);
         let plan = match (&pair.old, &pair.new, pair.compared) {
             (.., Compared::Shadow) => Plan::Same,
@@ -94,7 +91,7 @@ pub(super) fn of_tables<'d>(
                 }
             }
         };
-        let plan = if picked.rows_only { rows_only(plan, pair, picked)? } else { plan };
+        let plan = if selection.wants_rows_only() { rows_only(plan, pair, selected)? } else { plan };
         let indexes_other = pair.new.as_ref().is_some_and(|t| t.indexes_other_content());
         let rebuild =
             indexes_other && is_complete(diff, &pair.name) && (plan != Plan::Same || !diff.surely_same(pair)?);
@@ -104,14 +101,14 @@ pub(super) fn of_tables<'d>(
 }
 
 /// Decides for a table of which single rows are wanted.
-fn rows_only(plan: Plan, pair: &TablePair, picked: &Picked<'_>) -> Result<Plan, ScriptError> {
+fn rows_only(plan: Plan, pair: &TablePair, selected: Selected<'_>) -> Result<Plan, ScriptError> {
     let reason = match plan {
         Plan::Same | Plan::Rows | Plan::Unreadable => return Ok(plan),
         Plan::Create | Plan::Drop => "the table is only in one of the states",
         Plan::Alter => "its definition differs",
         Plan::Replace => "nothing but their values tells them apart",
     };
-    match picked.any_row(pair)? {
+    match selected.any_row(pair)? {
         true => Err(ScriptError::Inexpressible { table: pair.name.clone(), reason }),
         false => Ok(Plan::Same),
     }
@@ -205,57 +202,57 @@ impl Objects {
     }
 
     /// Returns the triggers, views and indexes that go.
-    fn going<'o>(&'o self, select: &'o Selection<'_>) -> impl Iterator<Item = &'o Object> {
+    fn going<'o>(&'o self, scope: &'o Scope<'_>) -> impl Iterator<Item = &'o Object> {
         let goes = move |o: &&Object| {
             let differs = self.changed(&self.old, &self.new, o).is_some();
             match o.kind.as_str() {
                 // Triggers of a view go with it.
                 "trigger" => {
-                    (differs || (select.touched)(&o.table)) && !self.is_changed_view(&self.old, &self.new, &o.table)
+                    (differs || (scope.touched)(&o.table)) && !self.is_changed_view(&self.old, &self.new, &o.table)
                 }
                 "view" => differs,
-                _ => differs && !(select.made_anew)(&o.table),
+                _ => differs && !(scope.made_anew)(&o.table),
             }
         };
-        let of_kind = move |kind| self.old.iter().filter(move |o| o.kind == kind && (select.wanted)(&o.table));
+        let of_kind = move |kind| self.old.iter().filter(move |o| o.kind == kind && scope.selection.wants(&o.table));
         ["trigger", "view", "index"].into_iter().flat_map(of_kind).filter(goes)
     }
 
     /// Returns the indexes, views and triggers that come.
-    fn coming<'o>(&'o self, select: &'o Selection<'_>) -> impl Iterator<Item = &'o Object> {
+    fn coming<'o>(&'o self, scope: &'o Scope<'_>) -> impl Iterator<Item = &'o Object> {
         let comes = move |o: &&Object| {
             let differs = self.changed(&self.new, &self.old, o).is_some();
             match o.kind.as_str() {
                 "trigger" => {
-                    differs || (select.touched)(&o.table) || self.is_changed_view(&self.new, &self.old, &o.table)
+                    differs || (scope.touched)(&o.table) || self.is_changed_view(&self.new, &self.old, &o.table)
                 }
                 "view" => differs,
-                _ => differs || (select.made_anew)(&o.table),
+                _ => differs || (scope.made_anew)(&o.table),
             }
         };
-        let of_kind = move |kind| self.new.iter().filter(move |o| o.kind == kind && (select.wanted)(&o.table));
+        let of_kind = move |kind| self.new.iter().filter(move |o| o.kind == kind && scope.selection.wants(&o.table));
         ["index", "view", "trigger"].into_iter().flat_map(of_kind).filter(comes)
     }
 
     /// States what is expected of what goes, and of the names of what comes.
-    pub fn expect(&self, select: &Selection<'_>, expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
-        for o in self.going(select) {
+    pub fn expect(&self, scope: &Scope<'_>, expected: &mut Expectations<'_>) -> rusqlite::Result<()> {
+        for o in self.going(scope) {
             expected.object(&o.kind, &o.name)?;
             if o.kind == "view" {
                 expected.belongings(What::Belongings, &o.name)?;
             }
         }
-        self.coming(select).try_for_each(|o| expected.free(&o.name))
+        self.coming(scope).try_for_each(|o| expected.free(&o.name))
     }
 
     /// Writes what drops triggers, views and indexes.
-    pub fn drops(&self, select: &Selection<'_>, out: &mut dyn Write) -> io::Result<()> {
-        self.going(select).try_for_each(|o| writeln!(out, "DROP {} {};", o.kind.to_ascii_uppercase(), quoted(&o.name)))
+    pub fn drops(&self, scope: &Scope<'_>, out: &mut dyn Write) -> io::Result<()> {
+        self.going(scope).try_for_each(|o| writeln!(out, "DROP {} {};", o.kind.to_ascii_uppercase(), quoted(&o.name)))
     }
 
     /// Writes what makes indexes, views and triggers.
-    pub fn creates(&self, select: &Selection<'_>, literals: &Literals, out: &mut dyn Write) -> io::Result<()> {
-        self.coming(select)
+    pub fn creates(&self, scope: &Scope<'_>, literals: &Literals, out: &mut dyn Write) -> io::Result<()> {
+        self.coming(scope)
             .try_for_each(|o| out.write_all(creation(&o.kind, &o.name, &o.sql, &o.sql, literals).as_bytes()))
     }
 
@@ -264,7 +261,7 @@ impl Objects {
     }
 
     /// Returns the counters to set, and those to take away.
-    pub fn counters(&self, select: &Selection<'_>) -> Vec<Counter> {
+    pub fn counters(&self, scope: &Scope<'_>) -> Vec<Counter> {
         if self.old_sequences.is_none() && (self.new_sequences.is_none() || self.autoincrement.is_empty()) {
             return Vec::new();
         }
@@ -272,13 +269,13 @@ impl Objects {
         let (old, new) = (self.old_sequences.as_ref().unwrap_or(&empty), self.new_sequences.as_ref().unwrap_or(&empty));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).chain(&self.autoincrement).collect();
         let mut out = Vec::new();
-        for name in names.into_iter().filter(|n| (select.wanted)(n)) {
+        for name in names.into_iter().filter(|n| scope.selection.wants(n)) {
             let (a, b) = (old.get(name), new.get(name));
             let same = match (a, b) {
                 (Some(a), Some(b)) => a.1.is_same(&b.1),
                 (a, b) => a.is_none() && b.is_none(),
             };
-            if !same || (select.touched)(name) {
+            if !same || (scope.touched)(name) {
                 let key = a.or(b).map_or_else(|| Value::Text(name.as_bytes().to_vec()), |(key, _)| key.clone());
                 let seq = |of: Option<&(Value, Value)>| of.map(|(_, seq)| seq.clone());
                 out.push(Counter { table: key, old: seq(a), new: seq(b) });
@@ -294,8 +291,8 @@ impl Objects {
 }
 
 /// Which tables a script is about.
-pub(super) struct Selection<'a> {
-    pub wanted: &'a dyn Fn(&str) -> bool,
+pub(super) struct Scope<'a> {
+    pub selection: &'a Selection,
     pub touched: &'a dyn Fn(&str) -> bool,
     pub made_anew: &'a dyn Fn(&str) -> bool,
 }

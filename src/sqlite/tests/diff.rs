@@ -1,7 +1,6 @@
 //! Row diff against the oracle: the changes equal those of `generate.py diff` in every identity mode.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 

@@ -1,8 +1,5 @@
 //! Changes that fool a comparison of pages: each against the oracle, and at the cost of the change where that is promised.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use rusqlite::MAIN_DB;
 
 use super::diff::{MODES, check};
@@ -250,20 +247,6 @@ fn full_text_and_spatial_indexes() {
     trap("full text", before, "UPDATE f SET y = 'changed' WHERE rowid = 2; INSERT INTO f VALUES ('new', 'row')");
     trap("space", before, "DELETE FROM r WHERE id = 1; INSERT INTO r VALUES (7, 1, 2)");
     trap("optimized", before, "INSERT INTO f (f) VALUES ('optimize')");
-}
-
-/// Counts how often pages are read.
-struct Counted(Memory, Arc<AtomicUsize>);
-
-impl PageSource for Counted {
-    fn byte_len(&self) -> u64 {
-        self.0.byte_len()
-    }
-
-    fn read_pages(&self, first: PageIdx, out: &mut [u8]) -> Result<(), SourceError> {
-        self.1.fetch_add(out.len() / PAGE_SIZE, Ordering::Relaxed);
-        self.0.read_pages(first, out)
-    }
 }
 
 #[test]

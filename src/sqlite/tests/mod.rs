@@ -5,6 +5,7 @@ mod diff;
 mod diff_traps;
 mod in_place;
 mod replace;
+mod selected;
 mod vfs;
 
 use std::fs::{self, File};
@@ -13,6 +14,8 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -35,6 +38,20 @@ impl PageSource for Memory {
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         Ok(())
+    }
+}
+
+/// Counts the pages that are read.
+struct Counted(Memory, Arc<AtomicUsize>);
+
+impl PageSource for Counted {
+    fn byte_len(&self) -> u64 {
+        self.0.byte_len()
+    }
+
+    fn read_pages(&self, first: PageIdx, out: &mut [u8]) -> Result<(), SourceError> {
+        self.1.fetch_add(out.len() / PAGE_SIZE, Ordering::Relaxed);
+        self.0.read_pages(first, out)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The read-only file system: queries answer as on the exported file.
 
-use std::sync::Arc;
-
 use rusqlite::types::ValueRef;
 
 use super::*;

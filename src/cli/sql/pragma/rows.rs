@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::text::{Shown, shown};
 use super::{Answer, GraftPragmas, Refusal};
 use crate::model::value_json::Typed;
-use crate::model::{PageSource, Snapshot, Value};
+use crate::model::{PageSource, RowCounts, Snapshot, Value};
 use crate::sqlite::diff::{Compared, Diff, DiffOptions};
 use crate::sqlite::file_source::EmptySource;
 use crate::store::differing_pages;
@@ -26,10 +26,11 @@ impl GraftPragmas {
         let diff = self.between(Some(self.state_of(&all, a)?), self.state_of(&all, b)?)?;
         let (mut tables, mut rows) = (Vec::new(), Vec::new());
         for pair in diff.tables().iter().filter(|p| p.compared == Compared::Rows) {
-            let [inserted, deleted, updated] = diff.count_rows(pair)?;
-            if inserted + deleted + updated == 0 {
+            let counts = diff.count_rows(pair)?;
+            if counts.total() == 0 {
                 continue;
             }
+            let RowCounts { inserted, deleted, updated } = counts;
             tables.push(
                 shown! { "table": pair.name.as_str(), "inserted": inserted, "deleted": deleted, "updated": updated },
             );
@@ -38,18 +39,13 @@ impl GraftPragmas {
             }
             let table = diff.table_changes(pair)?;
             diff.row_pairs(pair, &mut |row| {
-                let op = match (row.old, row.new) {
-                    (Some(_), Some(_)) => "update",
-                    (None, _) => "insert",
-                    (_, None) => "delete",
-                };
                 let side = |names: &Option<Vec<String>>, values: Option<&[Value]>| match values {
                     Some(values) => object(names.as_deref().unwrap_or_default(), values),
                     None => Shown::Plain(Json::Null),
                 };
                 rows.push(Shown::Object(vec![
                     ("table".to_owned(), Shown::Plain(pair.name.as_str().into())),
-                    ("op".to_owned(), Shown::Plain(op.into())),
+                    ("op".to_owned(), Shown::Plain(row.op().word().into())),
                     ("key".to_owned(), object(&table.key, row.key)),
                     ("old".to_owned(), side(&table.old_columns, row.old)),
                     ("new".to_owned(), side(&table.new_columns, row.new)),
@@ -79,18 +75,18 @@ impl GraftPragmas {
             let diff = self.between(old, all.state(c.commit.log, c.commit.lsn, newest.kind)?)?;
             if let Some(pair) = diff.tables().iter().find(|p| p.is_called(table)) {
                 known = true;
-                let [inserted, deleted, updated] = match pair.compared {
+                let counts = match pair.compared {
                     Compared::Rows => diff.count_rows(pair)?,
-                    _ => [0; 3],
+                    _ => RowCounts::default(),
                 };
-                if inserted + deleted + updated > 0 {
+                if counts.total() > 0 {
                     out.push(shown! {
                         "log": c.commit.log.to_string(),
                         "lsn": c.commit.lsn.get(),
                         "time": jiff::Timestamp::from_millisecond(c.commit.time).ok().map(|t| t.to_string()),
-                        "inserted": inserted,
-                        "deleted": deleted,
-                        "updated": updated,
+                        "inserted": counts.inserted,
+                        "deleted": counts.deleted,
+                        "updated": counts.updated,
                     });
                 }
             }

@@ -174,14 +174,6 @@ fn own_key(pair: &TablePair, table: &TableChanges, row: &RowPair<'_>) -> (Vec<St
     }
 }
 
-fn op(row: &RowPair<'_>) -> &'static str {
-    match (row.old, row.new) {
-        (Some(_), Some(_)) => "update",
-        (None, _) => "insert",
-        (_, None) => "delete",
-    }
-}
-
 fn diff(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), SourceError> {
     let [from, to, table, file] = &arguments[..] else { return Ok(()) };
     let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
@@ -202,7 +194,7 @@ fn diff(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), So
 
 /// Gives one row per cell: those that differ, or all of a row that only one state has.
 fn cells(pair: &TablePair, table: &TableChanges, row: &RowPair<'_>, send: Send<'_>) -> ControlFlow<()> {
-    let (op, key) = (op(row), key_of(pair, table, row));
+    let (op, key) = (row.op().word(), key_of(pair, table, row));
     let mut cell = |column: &String, old: Value, new: Value| {
         send(vec![of_text(&table.name), of_text(op), key.clone(), of_text(column), old, new])
     };
@@ -233,11 +225,11 @@ fn stat(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(), So
     let Some(rows) = open_revs(shared, from, to, file)? else { return Ok(()) };
     for pair in tables(&rows, None) {
         let counts = rows.diff.count_rows(pair)?;
-        if counts == [0; 3] {
+        if counts.total() == 0 {
             continue;
         }
-        let row: Vec<Value> = std::iter::once(of_text(&pair.name)).chain(counts.map(of_number)).collect();
-        // Counted are insertions, deletions, updates.
+        let numbers = [counts.inserted, counts.deleted, counts.updated].map(of_number);
+        let row: Vec<Value> = std::iter::once(of_text(&pair.name)).chain(numbers).collect();
         if send(row).is_break() {
             break;
         }
@@ -352,7 +344,7 @@ fn history(shared: &Shared, arguments: Vec<Value>, send: Send<'_>) -> Result<(),
                 of_date(when.time, when.offset),
                 Value::Integer(when.time),
                 of_text(entry.commit.subject()),
-                of_text(op(row)),
+                of_text(row.op().word()),
                 row_key,
                 json(columns.as_deref().unwrap_or_default(), values),
             ]);

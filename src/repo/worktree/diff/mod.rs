@@ -4,13 +4,17 @@
 //! the pages are hashed and compared with the stored hashes, and the rows come from the same transaction.
 
 mod bytes;
+mod filter;
 mod open;
 mod scan;
+mod selected;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
+pub use filter::Filter;
 pub use open::{Opened, Rows, Side, files, named_files, open_files, snapshot_and_file, snapshots};
+pub use selected::{Content, Open, SelectedFile, SelectedRows, Wanted};
 
 use crate::model::page::pages_for;
 use crate::model::{FileKind, FileMode, ObjectId, RepoPath, VolumeId};

@@ -55,7 +55,7 @@ impl Opened {
     /// Returns the names of the tables of both sides.
     pub fn tables(&self) -> Vec<String> {
         match self {
-            Self::Rows(rows) => rows.diff.tables_by_name().into_iter().map(|t| t.name).collect(),
+            Self::Rows(rows) => rows.table_names(),
             Self::Same | Self::Bytes { .. } => Vec::new(),
         }
     }
@@ -71,6 +71,13 @@ pub struct Rows {
     pub old_len: u64,
     /// Bytes of the new side.
     pub new_len: u64,
+}
+
+impl Rows {
+    /// Returns the names of the tables of both sides.
+    pub fn table_names(&self) -> Vec<String> {
+        self.diff.tables_by_name().into_iter().map(|t| t.name).collect()
+    }
 }
 
 impl Repository {

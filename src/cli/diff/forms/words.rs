@@ -1,6 +1,6 @@
 //! Long text that changed, as one line in which removed words stand in `[-…-]` and added ones in `{+…+}`.
 
-use super::value::escaped;
+use crate::cli::diff::value::escaped;
 use crate::cli::style::Theme;
 
 /// Text shorter than this is shown whole, old and new.

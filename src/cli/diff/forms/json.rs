@@ -1,20 +1,18 @@
 //! `--json`: one object per line, schema `graft.diff/1`; `type` says what a line is about.
 
-use std::io;
-use std::ops::ControlFlow;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::value::{Named, Typed};
-use super::{Database, Tally, unreadable};
-use crate::cli::context::Context;
+use super::each_row;
+use crate::cli::diff::value::{Named, Typed};
+use crate::cli::diff::{DiffWriter, Differs};
 use crate::cli::error::Failure;
 use crate::cli::json;
-use crate::cli::output::Output;
 use crate::cli::render::view;
-use crate::model::{ColumnChange, RowChange, RowIdentity, Value};
-use crate::repo::worktree::diff::{FileDiff, Opened};
-use crate::sqlite::diff::{TableChanges, Unshown};
+use crate::model::{ColumnChange, RowChange, RowCounts, RowIdentity, Value};
+use crate::repo::worktree::diff::{SelectedFile, SelectedRows};
+use crate::sqlite::diff::{Beyond, Selected, TableChanges, TablePair, TableRows, Unshown};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -102,36 +100,41 @@ struct Column<'a> {
     to: Option<&'a str>,
 }
 
-fn put(out: &mut Output, line: &Line<'_>) -> io::Result<()> {
+fn put(out: &mut dyn Write, line: &Line<'_>) -> io::Result<()> {
     json::write(out, "diff/1", line)
 }
 
-/// Writes one file and what differs in it.
-pub(super) fn file(
-    ctx: &mut Context,
-    file: &FileDiff,
-    opened: &Opened,
-    database: Option<&Database<'_>>,
-) -> Result<bool, Failure> {
-    if let Some(db) = database
-        && !db.differs()?
-    {
-        return Ok(false);
+/// Writes a line for each file, and one for each thing in it that differs.
+pub struct Json;
+
+impl DiffWriter for Json {
+    fn file(&mut self, file: &SelectedFile<'_>, out: &mut dyn Write, warnings: &mut Vec<String>) -> Differs {
+        if !file.differs()? {
+            return Ok(false);
+        }
+        let rows = file.rows();
+        let mut change = file.file.change.clone();
+        if let Some(rows) = rows {
+            change.pages_changed = rows.both().pages.as_ref().map(|p| p.len());
+        }
+        let views = view::changes(std::slice::from_ref(&change));
+        let (old_bytes, new_bytes) = file.lengths().unzip();
+        put(out, &Line::File { change: &views[0], old_bytes, new_bytes })?;
+        if let Some(rows) = rows {
+            beside_rows(change.path.as_str(), rows, out)?;
+            for pair in rows.selected().tables() {
+                table(change.path.as_str(), rows, pair, out, warnings)?;
+            }
+            for Unshown { table, of_other } in rows.ask(Selected::unshown)? {
+                put(out, &Line::Unshown { path: change.path.as_str(), table: &table, of_other })?;
+            }
+        }
+        Ok(true)
     }
-    let path = file.change.path.as_str();
-    let (old_bytes, new_bytes) = match opened {
-        Opened::Same => (None, None),
-        Opened::Bytes { old_len, new_len } => (Some(*old_len), Some(*new_len)),
-        Opened::Rows(rows) => (Some(rows.old_len), Some(rows.new_len)),
-    };
-    let mut change = file.change.clone();
-    if let Opened::Rows(rows) = opened {
-        change.pages_changed = rows.pages.as_ref().map(|p| p.len());
-    }
-    let views = view::changes(std::slice::from_ref(&change));
-    put(&mut ctx.out, &Line::File { change: &views[0], old_bytes, new_bytes })?;
-    let Some(db) = database else { return Ok(true) };
-    for change in db.schema()? {
+}
+
+fn beside_rows(path: &str, rows: &SelectedRows, out: &mut dyn Write) -> Result<(), Failure> {
+    for change in rows.ask(Selected::schema)? {
         let line = Line::Schema {
             path,
             kind: &change.kind,
@@ -142,26 +145,20 @@ pub(super) fn file(
             new_sql: change.new_sql.as_deref(),
             columns: change.columns.iter().map(column).collect(),
         };
-        put(&mut ctx.out, &line)?;
+        put(out, &line)?;
     }
-    for change in db.settings()? {
+    for change in rows.ask(Selected::settings)? {
         let (old, new) = (Typed(&change.old), Typed(&change.new));
-        put(&mut ctx.out, &Line::Setting { path, name: change.name, old, new })?;
+        put(out, &Line::Setting { path, name: change.name, old, new })?;
     }
-    for change in db.sequences()? {
+    for change in rows.ask(Selected::sequences)? {
         let (old, new) = (change.old.as_ref().map(Typed), change.new.as_ref().map(Typed));
-        put(&mut ctx.out, &Line::Sequence { path, table: Typed(&change.name), old, new })?;
+        put(out, &Line::Sequence { path, table: Typed(&change.name), old, new })?;
     }
-    for name in db.statistics()? {
-        put(&mut ctx.out, &Line::Statistics { path, name: &name })?;
+    for name in rows.ask(Selected::statistics)? {
+        put(out, &Line::Statistics { path, name: &name })?;
     }
-    for pair in db.tables() {
-        table(ctx, db, pair)?;
-    }
-    for Unshown { table, of_other } in db.unshown()? {
-        put(&mut ctx.out, &Line::Unshown { path, table: &table, of_other })?;
-    }
-    Ok(true)
+    Ok(())
 }
 
 fn column(change: &ColumnChange) -> Column<'_> {
@@ -173,45 +170,26 @@ fn column(change: &ColumnChange) -> Column<'_> {
     }
 }
 
-fn table(ctx: &mut Context, db: &Database<'_>, pair: &crate::sqlite::diff::TablePair) -> Result<(), Failure> {
-    let path = db.file.change.path.as_str();
-    let limit = db.view.limit.unwrap_or(u64::MAX);
-    let mut known: Option<TableChanges> = None;
-    let mut failed: Option<Failure> = None;
-    let (mut tally, mut lines) = (Tally::default(), 0);
-    let out = &mut ctx.out;
-    let unread = db.each_row(pair, &mut |change| {
-        tally.add(&change);
-        let mut write = || -> Result<(), Failure> {
-            if known.is_none() {
-                let found = db.rows.diff.table_changes(pair).map_err(|e| db.error(e))?;
-                put(out, &start(path, &found))?;
-                known = Some(found);
-            }
-            if lines < limit {
-                lines += 1;
-                put(out, &row(path, known.as_ref().expect("set above"), &change))?;
-            }
-            Ok(())
-        };
-        match write() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(e) => {
-                failed = Some(e);
-                ControlFlow::Break(())
-            }
-        }
+fn table(
+    path: &str,
+    rows: &SelectedRows,
+    pair: &TablePair,
+    out: &mut dyn Write,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let mut is_begun = false;
+    let mut begin = |table: &TableChanges, out: &mut dyn Write| match std::mem::replace(&mut is_begun, true) {
+        true => Ok(()),
+        false => put(out, &start(path, table)),
+    };
+    let written = each_row(rows, pair, Beyond::Count, warnings, &mut |table, change| {
+        begin(table, out)?;
+        put(out, &row(path, table, change))
     })?;
-    if let Some(e) = failed {
-        return Err(e);
-    }
-    if known.is_some() {
-        let Tally { inserted, deleted, updated } = tally;
-        let omitted = if lines == limit { tally.total().saturating_sub(lines) } else { 0 };
-        put(&mut ctx.out, &Line::TableEnd { path, table: &pair.name, inserted, deleted, updated, omitted })?;
-    }
-    if let Some(why) = unread {
-        unreadable(ctx, &pair.name, &why);
+    if let TableRows { table: Some(table), counts, omitted, .. } = written {
+        begin(&table, out)?;
+        let RowCounts { inserted, deleted, updated } = counts;
+        put(out, &Line::TableEnd { path, table: &pair.name, inserted, deleted, updated, omitted })?;
     }
     Ok(())
 }
@@ -239,15 +217,16 @@ fn row<'a>(path: &'a str, table: &'a TableChanges, change: &'a RowChange) -> Lin
     let more = |count: u64| (count > 1).then_some(count);
     let (old_columns, new_columns) =
         (table.old_columns.as_deref().unwrap_or_default(), table.new_columns.as_deref().unwrap_or_default());
-    let (op, key, old, new, count) = match change {
-        RowChange::Insert { key, row, count } => ("insert", key, None, Some(named(new_columns, row)), more(*count)),
-        RowChange::Delete { key, row, count } => ("delete", key, Some(named(old_columns, row)), None, more(*count)),
-        RowChange::Update { key, cells } => {
+    let (old, new, count) = match change {
+        RowChange::Insert { row, count, .. } => (None, Some(named(new_columns, row)), more(*count)),
+        RowChange::Delete { row, count, .. } => (Some(named(old_columns, row)), None, more(*count)),
+        RowChange::Update { cells, .. } => {
             let name = |i: usize| new_columns.get(i).map_or("", String::as_str);
             let old = cells.iter().filter_map(|c| Some((name(c.column), c.old.as_ref()?))).collect();
             let new = cells.iter().map(|c| (name(c.column), &c.new)).collect();
-            ("update", key, Some(Named(old)), Some(Named(new)), None)
+            (Some(Named(old)), Some(Named(new)), None)
         }
     };
-    Line::Row { path, table: &table.name, op, key: named(&table.key, key), old, new, count }
+    let (op, key) = (change.op().word(), named(&table.key, change.key()));
+    Line::Row { path, table: &table.name, op, key, old, new, count }
 }

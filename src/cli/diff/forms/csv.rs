@@ -1,59 +1,37 @@
 //! `--csv`: one line per cell of the rows that differ (RFC 4180). NULL is an empty field, empty text `""`.
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 
-use super::{Database, unreadable, value};
-use crate::cli::context::Context;
+use super::each_row;
+use crate::cli::diff::{DiffWriter, Differs, value};
 use crate::cli::error::Failure;
 use crate::model::{RowChange, Value};
-use crate::repo::worktree::diff::FileDiff;
-use crate::sqlite::diff::TableChanges;
+use crate::repo::worktree::diff::SelectedFile;
+use crate::sqlite::diff::{Beyond, TableChanges};
 
-/// Writes the names of the fields.
-pub(super) fn header(out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(b"file,table,op,key,column,old,new\r\n")
-}
+/// Writes the names of the fields, and a line for each cell.
+pub struct Csv;
 
-/// Writes the rows that differ in one file.
-pub(super) fn file(ctx: &mut Context, file: &FileDiff, database: Option<&Database<'_>>) -> Result<bool, Failure> {
-    let Some(db) = database else { return Ok(true) };
-    for pair in db.tables() {
-        let mut known: Option<TableChanges> = None;
-        let mut failed: Option<Failure> = None;
-        let mut left = db.view.limit.unwrap_or(u64::MAX);
-        let out = &mut ctx.out;
-        let unread = db.each_row(pair, &mut |change| {
-            let mut write = || -> Result<(), Failure> {
-                if known.is_none() {
-                    known = Some(db.rows.diff.table_changes(pair).map_err(|e| db.error(e))?);
-                }
-                Ok(row(out, file.change.path.as_str(), known.as_ref().expect("set above"), &change)?)
-            };
-            failed = write().err();
-            left -= 1;
-            if failed.is_none() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        if let Some(e) = failed {
-            return Err(e);
-        }
-        if let Some(why) = unread {
-            unreadable(ctx, &pair.name, &why);
-        }
+impl DiffWriter for Csv {
+    fn begin(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        Ok(out.write_all(b"file,table,op,key,column,old,new\r\n")?)
     }
-    db.differs()
+
+    fn file(&mut self, file: &SelectedFile<'_>, out: &mut dyn Write, warnings: &mut Vec<String>) -> Differs {
+        let Some(rows) = file.rows() else { return Ok(true) };
+        let path = file.file.change.path.as_str();
+        for pair in rows.selected().tables() {
+            each_row(rows, pair, Beyond::Stop, warnings, &mut |table, change| row(out, path, table, change))?;
+        }
+        Ok(rows.differs()?)
+    }
 }
 
 fn row(out: &mut dyn Write, path: &str, table: &TableChanges, change: &RowChange) -> io::Result<()> {
-    let (op, key) = match change {
-        RowChange::Insert { key, .. } => ("insert", key),
-        RowChange::Delete { key, .. } => ("delete", key),
-        RowChange::Update { key, .. } => ("update", key),
-    };
-    let keys: Vec<String> = (table.key.iter().zip(key))
+    let keys: Vec<String> = (table.key.iter().zip(change.key()))
         .map(|(name, v)| format!("{}={}", value::name(name), String::from_utf8_lossy(&plain(v))))
         .collect();
-    let key = keys.join(" ");
+    let (op, key) = (change.op().word(), keys.join(" "));
     let mut cell = |column: &str, old: Option<&Value>, new: Option<&Value>| -> io::Result<()> {
         for text in [path, &table.name, op, &key, column] {
             quoted(out, text.as_bytes())?;

@@ -1,17 +1,13 @@
 //! `--diff-filter`: which kinds of change are wanted, of files and of rows.
 
 use crate::repo::state::types::ChangeKind;
-use crate::sqlite::diff::RowPair;
+use crate::sqlite::diff::RowKinds;
 
 /// Kinds of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// New files and rows.
-    pub added: bool,
-    /// Files and rows that are gone.
-    pub deleted: bool,
-    /// Files and rows that are others.
-    pub modified: bool,
+    /// Rows, and files alike, that are new, gone, or others.
+    pub rows: RowKinds,
     /// Files with another name.
     pub renamed: bool,
     /// Files that became a database, or are none any more.
@@ -20,7 +16,7 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { added: true, deleted: true, modified: true, renamed: true, type_changed: true }
+        Self { rows: RowKinds::ALL, renamed: true, type_changed: true }
     }
 }
 
@@ -28,13 +24,14 @@ impl Filter {
     /// Reads Git's letters: capitals choose, small ones leave out. Of some kinds that Git knows there are none here.
     pub fn parse(letters: &str) -> Result<Self, String> {
         let all = !letters.chars().any(char::is_uppercase);
-        let mut filter = Self { added: all, deleted: all, modified: all, renamed: all, type_changed: all };
+        let rows = RowKinds { inserted: all, deleted: all, updated: all };
+        let mut filter = Self { rows, renamed: all, type_changed: all };
         for letter in letters.chars() {
             let to = letter.is_uppercase();
             match letter.to_ascii_uppercase() {
-                'A' => filter.added = to,
-                'D' => filter.deleted = to,
-                'M' => filter.modified = to,
+                'A' => filter.rows.inserted = to,
+                'D' => filter.rows.deleted = to,
+                'M' => filter.rows.updated = to,
                 'R' => filter.renamed = to,
                 'T' => filter.type_changed = to,
                 'B' | 'C' | 'U' | 'X' => {}
@@ -47,38 +44,24 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Tells whether not all rows are wanted.
-    pub fn narrows_rows(self) -> bool {
-        !(self.added && self.deleted && self.modified)
-    }
-
-    /// Tells whether a row is wanted.
-    pub fn takes(self, row: &RowPair<'_>) -> bool {
-        match (row.old, row.new) {
-            (Some(_), Some(_)) => self.modified,
-            (None, _) => self.added,
-            (_, None) => self.deleted,
-        }
-    }
-
     /// Tells whether a file is wanted.
     pub fn takes_file(self, change: ChangeKind) -> bool {
         match change {
-            ChangeKind::Added => self.added,
-            ChangeKind::Deleted => self.deleted,
+            ChangeKind::Added => self.rows.inserted,
+            ChangeKind::Deleted => self.rows.deleted,
             ChangeKind::Renamed => self.renamed,
             ChangeKind::TypeChanged => self.type_changed,
-            ChangeKind::Modified | ChangeKind::Unchanged => self.modified,
+            ChangeKind::Modified | ChangeKind::Unchanged => self.rows.updated,
         }
     }
 
-    /// Tells what of a database's rows is wanted: of a file with another name or type all or none, if it is asked for by letter;
+    /// Returns what of a database's rows is wanted: of a file with another name or type all or none, if it is asked for by letter;
     /// otherwise those of the kinds wanted.
-    pub fn for_rows_of(self, change: ChangeKind) -> Option<Self> {
+    pub fn for_rows_of(self, change: ChangeKind) -> Option<RowKinds> {
         match change {
-            ChangeKind::Renamed | ChangeKind::TypeChanged if self.takes_file(change) => Some(Self::default()),
-            ChangeKind::Renamed | ChangeKind::TypeChanged if !self.narrows_rows() => None,
-            _ => Some(self),
+            ChangeKind::Renamed | ChangeKind::TypeChanged if self.takes_file(change) => Some(RowKinds::ALL),
+            ChangeKind::Renamed | ChangeKind::TypeChanged if self.rows == RowKinds::ALL => None,
+            _ => Some(self.rows),
         }
     }
 }
@@ -91,7 +74,8 @@ mod tests {
     fn filters_are_gits() {
         let only = |letters: &str| {
             let has = |letter| letters.contains(letter);
-            Filter { added: has('A'), deleted: has('D'), modified: has('M'), renamed: has('R'), type_changed: has('T') }
+            let rows = RowKinds { inserted: has('A'), deleted: has('D'), updated: has('M') };
+            Filter { rows, renamed: has('R'), type_changed: has('T') }
         };
         assert_eq!(Filter::parse("AD"), Ok(only("AD")));
         assert_eq!(Filter::parse("ACMRT"), Ok(only("AMRT")));
@@ -103,8 +87,8 @@ mod tests {
     #[test]
     fn rows_of_a_renamed_file_follow_the_file() {
         let rows = |letters| Filter::parse(letters).expect("letters").for_rows_of(ChangeKind::Renamed);
-        assert_eq!(rows("R"), Some(Filter::default()));
+        assert_eq!(rows("R"), Some(RowKinds::ALL));
         assert_eq!(rows("r"), None);
-        assert_eq!(rows("M"), Filter::parse("M").ok());
+        assert_eq!(rows("M"), Filter::parse("M").ok().map(|filter| filter.rows));
     }
 }
