@@ -262,36 +262,41 @@ fn files_that_are_no_databases_come_back_too() {
     assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
 }
 
-/// Over 1 GiB, where the page that holds byte 2^30 must stay out of the way. Takes 4 GiB of disk and
-/// about a minute, so it runs with `cli-tests/run --all`.
-#[test]
-#[ignore = "needs 4 GiB of disk: cli-tests/run --all"]
-fn a_database_over_one_gibibyte() {
-    let env = TestEnvironment::init();
-    let folder = env.repo().to_str().expect("a UTF-8 path");
-    python(&fixture("generate.py"), &["make", folder, "--only", "huge", "--huge"]);
-    let path = env.path("huge.db");
-    let kept = env.outside().join("kept.db");
-    std::fs::copy(&path, &kept).expect("a copy");
-    env.graft(["add", "huge.db"]).ok();
-    env.graft(["commit", "-m", "huge"]).ok();
-    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
-    let out = env.outside().join("out.db");
-    env.graft(["export", "HEAD:huge.db", "-o", out.to_str().expect("UTF-8")]).ok();
-    same_files(&env, &out, &kept);
-
-    sql(&path, "UPDATE chunk SET name = 'changed' WHERE id % 100 = 1");
-    env.graft(["commit", "-am", "a few rows"]).ok();
-    env.graft(["checkout", "HEAD~1", "--", "huge.db"]).ok();
-    assert_eq!(crate::database::number(&path, "SELECT count(*) FROM chunk WHERE name = 'changed'"), 0);
-    assert_sound(&path);
-    remove_database(&path);
-    env.graft(["checkout", "HEAD~1", "--", "huge.db"]).ok();
-    same_files(&env, &path, &kept);
-}
-
 fn same_files(env: &TestEnvironment, a: &Path, b: &Path) {
     let mut compare = env.program("cmp", env.repo());
     compare.arg(a).arg(b);
     env.run(compare).ok();
+}
+
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    /// Over 1 GiB, where the page that holds byte 2^30 must stay out of the way. Takes 4 GiB of disk and
+    /// about a minute, so it runs with `cli-tests/run --all`.
+    #[test]
+    #[ignore = "needs 4 GiB of disk: cli-tests/run --all"]
+    fn a_database_over_one_gibibyte() {
+        let env = TestEnvironment::init();
+        let folder = env.repo().to_str().expect("a UTF-8 path");
+        python(&fixture("generate.py"), &["make", folder, "--only", "huge", "--huge"]);
+        let path = env.path("huge.db");
+        let kept = env.outside().join("kept.db");
+        std::fs::copy(&path, &kept).expect("a copy");
+        env.graft(["add", "huge.db"]).ok();
+        env.graft(["commit", "-m", "huge"]).ok();
+        assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
+        let out = env.outside().join("out.db");
+        env.graft(["export", "HEAD:huge.db", "-o", out.to_str().expect("UTF-8")]).ok();
+        same_files(&env, &out, &kept);
+
+        sql(&path, "UPDATE chunk SET name = 'changed' WHERE id % 100 = 1");
+        env.graft(["commit", "-am", "a few rows"]).ok();
+        env.graft(["checkout", "HEAD~1", "--", "huge.db"]).ok();
+        assert_eq!(crate::database::number(&path, "SELECT count(*) FROM chunk WHERE name = 'changed'"), 0);
+        assert_sound(&path);
+        remove_database(&path);
+        env.graft(["checkout", "HEAD~1", "--", "huge.db"]).ok();
+        same_files(&env, &path, &kept);
+    }
 }

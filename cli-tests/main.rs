@@ -1,7 +1,11 @@
 //! Black-box tests of the `graft` binary: what the command line promises, checked from outside.
 //!
 //! They know nothing of the crate's inside: each test runs the binary in a hermetic environment
-//! ([`env::TestEnvironment`]) and judges databases with an independent SQLite (Python's).
+//! ([`env::TestEnvironment`]) and judges databases with an independent SQLite (Python's). One file
+//! knows the inside: `remotes/contract.rs` tests what the library asks of a place for a remote.
+//!
+//! What needs servers stands in modules `on_servers` and what takes long in modules `at_length`; a
+//! plain `cargo test` ignores both, `cli-tests/run` runs the first and `cli-tests/run --all` the second, too.
 
 #![allow(clippy::print_stderr, reason = "figures for `cargo test -- --nocapture`")]
 

@@ -53,7 +53,6 @@ pub struct Server {
 
 impl Server {
     /// Returns the requests in the server's log; moto writes a line for each.
-    #[allow(dead_code, reason = "this file also serves the tests of the library")]
     pub fn requests(&self) -> u64 {
         let log = fs::read_to_string(self.dir.path().join("log")).expect("a log");
         log.lines().filter(|line| line.contains(" HTTP/1.1")).count() as u64

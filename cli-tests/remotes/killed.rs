@@ -79,22 +79,6 @@ fn transfers_on_a_folder() {
     rounds(&Place::new(), 12);
 }
 
-#[test]
-fn transfers_on_moto() {
-    let server = servers::moto();
-    let mut env = TestEnvironment::empty();
-    for (name, value) in &server.env {
-        env.set(name, value.clone());
-    }
-    rounds(&Place::at(env, server.url.clone()), 6);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn many_transfers_on_a_folder() {
-    rounds(&Place::new(), 150);
-}
-
 /// Kills so many hydrations, writes to a database that is not materialized, and materializations each.
 fn lazy_rounds(rounds: u32) {
     let place = super::lazy::large();
@@ -141,8 +125,35 @@ fn hydrations_and_lazy_writes() {
     lazy_rounds(6);
 }
 
-#[test]
-#[ignore = "takes minutes"]
-fn many_hydrations_and_lazy_writes() {
-    lazy_rounds(100);
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes minutes: cli-tests/run --all"]
+    fn many_transfers_on_a_folder() {
+        rounds(&Place::new(), 150);
+    }
+
+    #[test]
+    #[ignore = "takes minutes: cli-tests/run --all"]
+    fn many_hydrations_and_lazy_writes() {
+        lazy_rounds(100);
+    }
+}
+
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn transfers_on_moto() {
+        let server = servers::moto();
+        let mut env = TestEnvironment::empty();
+        for (name, value) in &server.env {
+            env.set(name, value.clone());
+        }
+        rounds(&Place::at(env, server.url.clone()), 6);
+    }
 }

@@ -161,16 +161,6 @@ fn little_is_asked_of_a_folder() {
 }
 
 #[test]
-fn little_is_asked_of_moto() {
-    let server = servers::moto();
-    let mut env = TestEnvironment::empty();
-    for (name, value) in &server.env {
-        env.set(name, value.clone());
-    }
-    little_is_asked_for(&large_at(Place::at(env, server.url.clone())), &|| Some(server.requests()));
-}
-
-#[test]
 fn a_remote_is_queried_without_a_clone() {
     let place = large();
     place.run("one", &["tag", "v1", "HEAD~1"]);
@@ -203,4 +193,20 @@ fn a_remote_is_queried_without_a_clone() {
     run(&outside, &[&place.url, "--db", "app.db", "DELETE FROM item"]).expect(1);
     run(&outside, &[&place.url, "--db", "app.db", ".at -", "DELETE FROM item"]).expect(1);
     assert_eq!(run(&outside, &[&place.url, "--db", "app.db", count]).ok(), "400\n");
+}
+
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn little_is_asked_of_moto() {
+        let server = servers::moto();
+        let mut env = TestEnvironment::empty();
+        for (name, value) in &server.env {
+            env.set(name, value.clone());
+        }
+        little_is_asked_for(&large_at(Place::at(env, server.url.clone())), &|| Some(server.requests()));
+    }
 }

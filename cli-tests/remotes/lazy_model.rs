@@ -107,14 +107,19 @@ fn a_lazy_clone_does_what_an_ordinary_one_does() {
     walk(7, 30);
 }
 
-/// `GRAFT_TEST_SEEDS=100..200` chooses others.
-#[test]
-#[ignore = "takes minutes"]
-fn lazy_clones_do_what_ordinary_ones_do() {
-    let text = std::env::var("GRAFT_TEST_SEEDS").unwrap_or_else(|_| "1..40".to_owned());
-    let (from, to) = text.split_once("..").expect("a range of numbers");
-    let number = |text: &str| text.parse::<u64>().expect("a number");
-    for seed in number(from)..number(to) {
-        walk(seed, 60);
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    /// `GRAFT_TEST_SEEDS=100..200` chooses others.
+    #[test]
+    #[ignore = "takes minutes: cli-tests/run --all"]
+    fn lazy_clones_do_what_ordinary_ones_do() {
+        let text = std::env::var("GRAFT_TEST_SEEDS").unwrap_or_else(|_| "1..40".to_owned());
+        let (from, to) = text.split_once("..").expect("a range of numbers");
+        let number = |text: &str| text.parse::<u64>().expect("a number");
+        for seed in number(from)..number(to) {
+            walk(seed, 60);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Remotes as a user sees them: commands and their answers, several writers at once, processes that die.
 
 mod commands;
+mod contract;
 #[cfg(debug_assertions)]
 mod crash;
 mod killed;

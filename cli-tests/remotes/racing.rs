@@ -122,16 +122,6 @@ fn pushes_beside_a_collector_that_spares_nothing() {
     race_a_collector(&Place::new(), 3, 6);
 }
 
-#[test]
-fn pushes_beside_a_collector_on_moto() {
-    let server = servers::moto();
-    let mut env = TestEnvironment::empty();
-    for (name, value) in &server.env {
-        env.set(name, value.clone());
-    }
-    race_a_collector(&Place::at(env, server.url.clone()), 2, 1);
-}
-
 fn on(server: &Server, writers: usize, rounds: usize) {
     let mut env = TestEnvironment::empty();
     for (name, value) in &server.env {
@@ -145,25 +135,49 @@ fn eight_writers_on_a_folder() {
     race(&Place::new(), 8, 3);
 }
 
-#[test]
-fn eight_writers_on_moto() {
-    on(&servers::moto(), 8, 2);
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes minutes: cli-tests/run --all"]
+    fn eight_writers_for_long_on_every_server() {
+        race(&Place::new(), 8, 25);
+        on(&servers::moto(), 8, 25);
+        on(&servers::seaweedfs(), 8, 5);
+    }
 }
 
-#[test]
-fn writers_on_seaweedfs() {
-    on(&servers::seaweedfs(), 3, 2);
-}
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
 
-#[test]
-fn writers_on_azurite() {
-    on(&servers::azurite(), 3, 2);
-}
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn pushes_beside_a_collector_on_moto() {
+        let server = servers::moto();
+        let mut env = TestEnvironment::empty();
+        for (name, value) in &server.env {
+            env.set(name, value.clone());
+        }
+        race_a_collector(&Place::at(env, server.url.clone()), 2, 1);
+    }
 
-#[test]
-#[ignore = "takes minutes"]
-fn eight_writers_for_long_on_every_server() {
-    race(&Place::new(), 8, 25);
-    on(&servers::moto(), 8, 25);
-    on(&servers::seaweedfs(), 8, 5);
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn eight_writers_on_moto() {
+        on(&servers::moto(), 8, 2);
+    }
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn writers_on_seaweedfs() {
+        on(&servers::seaweedfs(), 3, 2);
+    }
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn writers_on_azurite() {
+        on(&servers::azurite(), 3, 2);
+    }
 }

@@ -112,19 +112,25 @@ fn a_vanished_remote_is_replaced_from_a_clone() {
     assert_eq!(fetched["bundles"], 0, "{fetched}");
 }
 
-#[test]
-fn buckets_say_what_is_wrong() {
-    let server = servers::moto();
-    let mut env = TestEnvironment::init();
-    let place = format!("endpoint=http://127.0.0.1:{}", server.port);
-    env.graft(["clone", &server.url, "x"]).refused(&["no credentials"]);
-    for (name, value) in &server.env {
-        env.set(name, value.clone());
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn buckets_say_what_is_wrong() {
+        let server = servers::moto();
+        let mut env = TestEnvironment::init();
+        let place = format!("endpoint=http://127.0.0.1:{}", server.port);
+        env.graft(["clone", &server.url, "x"]).refused(&["no credentials"]);
+        for (name, value) in &server.env {
+            env.set(name, value.clone());
+        }
+        env.graft(["clone", &format!("s3://other?{place}"), "x"]).refused(&["s3://other", "does not exist"]);
+        drop(server);
+        let started = Instant::now();
+        env.graft(["clone", &format!("s3://bkt?{place}"), "x"]).refused(&["cannot reach", "endpoint"]);
+        assert!(started.elapsed().as_secs() < 20, "within seconds");
+        assert!(!env.path("x").exists());
     }
-    env.graft(["clone", &format!("s3://other?{place}"), "x"]).refused(&["s3://other", "does not exist"]);
-    drop(server);
-    let started = Instant::now();
-    env.graft(["clone", &format!("s3://bkt?{place}"), "x"]).refused(&["cannot reach", "endpoint"]);
-    assert!(started.elapsed().as_secs() < 20, "within seconds");
-    assert!(!env.path("x").exists());
 }

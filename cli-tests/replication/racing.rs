@@ -68,16 +68,27 @@ fn eight_writers_on_a_folder() {
     race(&Place::new(), 8, 2);
 }
 
-#[test]
-fn eight_writers_on_moto() {
-    on(&servers::moto(), 8, 1);
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes minutes: cli-tests/run --all"]
+    fn eight_writers_for_long_on_every_server() {
+        race(&Place::new(), 8, 25);
+        on(&servers::moto(), 8, 15);
+        on(&servers::seaweedfs(), 8, 5);
+        on(&servers::azurite(), 8, 5);
+    }
 }
 
-#[test]
-#[ignore = "takes minutes"]
-fn eight_writers_for_long_on_every_server() {
-    race(&Place::new(), 8, 25);
-    on(&servers::moto(), 8, 15);
-    on(&servers::seaweedfs(), 8, 5);
-    on(&servers::azurite(), 8, 5);
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn eight_writers_on_moto() {
+        on(&servers::moto(), 8, 1);
+    }
 }

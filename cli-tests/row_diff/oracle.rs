@@ -16,10 +16,15 @@ fn some_databases_and_random_changes() {
     assert!(said.contains(" 0 wrong;"), "{said}");
 }
 
-#[test]
-#[ignore = "takes half an hour"]
-fn all_databases_and_many_random_changes() {
-    let said = compare(&["--seeds", "20"]);
-    assert!(said.contains(" 0 wrong;"), "{said}");
-    eprintln!("{said}");
+/// What only `cli-tests/run --all` runs.
+mod at_length {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes half an hour: cli-tests/run --all"]
+    fn all_databases_and_many_random_changes() {
+        let said = compare(&["--seeds", "20"]);
+        assert!(said.contains(" 0 wrong;"), "{said}");
+        eprintln!("{said}");
+    }
 }

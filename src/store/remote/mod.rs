@@ -25,12 +25,7 @@ mod volume_check;
 pub mod volume_log;
 
 #[cfg(test)]
-mod contract;
-#[cfg(test)]
 pub mod faults;
-#[cfg(test)]
-#[path = "../../../cli-tests/servers.rs"]
-mod servers;
 
 pub use backend::{Backend, Found, Listed, Version, is_key};
 pub use check::RemoteReport;

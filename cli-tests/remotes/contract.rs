@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::backend::Backend;
-use super::servers::{self, Server};
-use super::{RemoteEnv, RemoteError, RemoteUrl, open_backend};
+use graft::store::remote::{Backend, RemoteEnv, RemoteError, RemoteUrl, open_backend};
+
+use crate::servers::{self, Server};
 
 type Open<'a> = dyn Fn() -> Box<dyn Backend> + Sync + 'a;
 
@@ -177,22 +177,6 @@ fn memory_keeps_the_contract() {
 }
 
 #[test]
-fn moto_keeps_the_contract() {
-    on(&servers::moto(), 8);
-}
-
-#[test]
-fn seaweedfs_keeps_the_contract() {
-    // Its contended creates wait for each other a second at a time.
-    on(&servers::seaweedfs(), 2);
-}
-
-#[test]
-fn azurite_keeps_the_contract() {
-    on(&servers::azurite(), 8);
-}
-
-#[test]
 fn a_directory_is_not_made_in_nowhere() {
     let url: RemoteUrl = "/nowhere/at/all".parse().expect("a path");
     let at = open_backend(&url, &RemoteEnv::default()).expect("opens");
@@ -200,23 +184,48 @@ fn a_directory_is_not_made_in_nowhere() {
     assert!(matches!(at.swap("root", None, b"x"), Err(RemoteError::NoPlace { .. })));
 }
 
-#[test]
-fn failures_of_buckets_are_told_apart() {
-    let server = servers::moto();
-    let open = |url: &str, env: &RemoteEnv| open_backend(&url.parse().expect("a URL"), env);
-    let env = env_of(&server);
-    let other = format!("s3://other?endpoint=http://127.0.0.1:{}", server.port);
-    let error = open(&other, &env).expect("opens").swap("root", None, b"x").expect_err("no such bucket");
-    assert!(matches!(error, RemoteError::NoPlace { .. }), "{error:?}");
-    let error = open(&other, &env).expect("opens").read("root").expect_err("no such bucket");
-    assert!(matches!(error, RemoteError::NoPlace { .. }), "{error:?}");
-    let error = open(&server.url, &RemoteEnv::default()).err().expect("nobody");
-    assert!(matches!(error, RemoteError::NoCredentials { .. }), "{error:?}");
-    let port = server.port;
-    drop(server);
-    let gone = Arc::new(std::time::Instant::now());
-    let url = format!("s3://bkt?endpoint=http://127.0.0.1:{port}");
-    let error = open(&url, &env).expect("opens").read("root").expect_err("nobody listens");
-    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
-    assert!(gone.elapsed().as_secs() < 15, "within seconds");
+/// What a plain `cargo test` leaves to `cli-tests/run`.
+mod on_servers {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn moto_keeps_the_contract() {
+        on(&servers::moto(), 8);
+    }
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn seaweedfs_keeps_the_contract() {
+        // Its contended creates wait for each other a second at a time.
+        on(&servers::seaweedfs(), 2);
+    }
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn azurite_keeps_the_contract() {
+        on(&servers::azurite(), 8);
+    }
+
+    #[test]
+    #[ignore = "needs servers: cli-tests/run"]
+    fn failures_of_buckets_are_told_apart() {
+        let server = servers::moto();
+        let open = |url: &str, env: &RemoteEnv| open_backend(&url.parse().expect("a URL"), env);
+        let env = env_of(&server);
+        let other = format!("s3://other?endpoint=http://127.0.0.1:{}", server.port);
+        let error = open(&other, &env).expect("opens").swap("root", None, b"x").expect_err("no such bucket");
+        assert!(matches!(error, RemoteError::NoPlace { .. }), "{error:?}");
+        let error = open(&other, &env).expect("opens").read("root").expect_err("no such bucket");
+        assert!(matches!(error, RemoteError::NoPlace { .. }), "{error:?}");
+        let error = open(&server.url, &RemoteEnv::default()).err().expect("nobody");
+        assert!(matches!(error, RemoteError::NoCredentials { .. }), "{error:?}");
+        let port = server.port;
+        drop(server);
+        let gone = Arc::new(std::time::Instant::now());
+        let url = format!("s3://bkt?endpoint=http://127.0.0.1:{port}");
+        let error = open(&url, &env).expect("opens").read("root").expect_err("nobody listens");
+        assert!(matches!(error, RemoteError::Unreachable { .. }), "{error:?}");
+        assert!(gone.elapsed().as_secs() < 15, "within seconds");
+    }
 }
