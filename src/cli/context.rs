@@ -113,8 +113,8 @@ impl Context {
     }
 
     /// Returns the time now, in the user's time zone.
-    pub fn now(&self) -> jiff::Zoned {
-        jiff::Zoned::now()
+    pub fn now(&self) -> jiff::ZonedDateTime {
+        jiff::ZonedDateTime::now()
     }
 
     /// Returns where the user stands relative to the top of the worktree: `/` between parts, empty at the top.

@@ -159,7 +159,7 @@ pub struct Writer<'r> {
     theme: Theme,
     json: bool,
     date: DateFormat,
-    now: jiff::Zoned,
+    now: jiff::ZonedDateTime,
     abbreviate: bool,
 }
 

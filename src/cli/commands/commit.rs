@@ -375,7 +375,7 @@ fn nothing_to_commit(repo: &Repository, ctx: &mut Context) -> Outcome {
 }
 
 /// Writes `[main (root-commit) 1a2b3c4] first` and what changed.
-fn text(done: &CommitOutcome, commit: &Commit, dated: bool, now: &jiff::Zoned) -> String {
+fn text(done: &CommitOutcome, commit: &Commit, dated: bool, now: &jiff::ZonedDateTime) -> String {
     let branch = done.branch.as_ref().map_or("detached HEAD", |b| b.short());
     let root = if done.root { " (root-commit)" } else { "" };
     let mut text = format!("[{branch}{root} {}] {}\n", done.id.to_hex_with_len(7), done.subject);

@@ -81,7 +81,7 @@ fn listed(candidates: &[Candidate]) -> String {
     for candidate in candidates.iter().take(LISTED) {
         text += &format!("\n  {} {}", candidate.short, candidate.kind);
         if let Some((time, offset)) = candidate.time {
-            text += &format!(" {}", DateFormat::SHORT.render(time, offset, &jiff::Zoned::now()));
+            text += &format!(" {}", DateFormat::SHORT.render(time, offset, &jiff::ZonedDateTime::now()));
         }
         if let Some(title) = &candidate.title {
             text += &format!(" {title}");

@@ -69,7 +69,7 @@ pub struct Scope<'a> {
     /// The branch that HEAD is on.
     pub head: Option<RefName>,
     /// The time now.
-    pub now: jiff::Zoned,
+    pub now: jiff::ZonedDateTime,
     /// Colours are wanted.
     pub colored: bool,
 }

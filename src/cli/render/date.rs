@@ -2,7 +2,7 @@
 
 use jiff::fmt::strtime;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// How to write a date.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +81,12 @@ impl DateFormat {
     }
 
     fn pattern(pattern: &str, local: bool) -> Result<Self, String> {
-        strtime::format(pattern, &Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC)).map_err(|e| e.to_string())?;
+        strtime::format(pattern, &Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC)).map_err(|e| e.to_string())?;
         Ok(Self { style: Style::Pattern(pattern.to_owned()), local })
     }
 
     /// Writes a time (Unix seconds, minutes east of UTC) as of `now`.
-    pub fn render(&self, time: i64, offset: i32, now: &Zoned) -> String {
+    pub fn render(&self, time: i64, offset: i32, now: &ZonedDateTime) -> String {
         let Some(at) = zoned(time, offset, self.local.then(|| now.time_zone())) else {
             return format!("{time} {}", offset_digits(offset));
         };
@@ -113,13 +113,13 @@ pub fn rfc3339(time: i64, offset: i32) -> Option<String> {
     zoned(time, offset, None).map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
-fn zoned(time: i64, offset: i32, local: Option<&TimeZone>) -> Option<Zoned> {
+fn zoned(time: i64, offset: i32, local: Option<&TimeZone>) -> Option<ZonedDateTime> {
     let at = Timestamp::from_second(time).ok()?;
     let zone = match local {
         Some(zone) => zone.clone(),
         None => TimeZone::fixed(Offset::from_seconds(offset.checked_mul(60)?).ok()?),
     };
-    Some(at.to_zoned(zone))
+    Some(at.to_zoned_datetime(zone))
 }
 
 fn offset_digits(minutes: i32) -> String {
@@ -159,7 +159,7 @@ fn relative(time: i64, now: i64) -> String {
 }
 
 /// Writes a date with no more than a reader of `now` needs.
-fn human(at: &Zoned, now: &Zoned) -> String {
+fn human(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
     let here = now.with_time_zone(at.time_zone().clone());
     let days = at.date().until(here.date()).map_or(i32::MAX, |span| span.get_days());
     let zone = if at.offset() == now.offset() { "" } else { " %z" };
@@ -176,9 +176,9 @@ fn human(at: &Zoned, now: &Zoned) -> String {
 mod tests {
     use super::*;
 
-    fn now() -> Zoned {
+    fn now() -> ZonedDateTime {
         let zone = TimeZone::fixed(Offset::from_seconds(3600).expect("an hour"));
-        Timestamp::from_second(1_700_000_000 + 86_400 * 1103).expect("in range").to_zoned(zone)
+        Timestamp::from_second(1_700_000_000 + 86_400 * 1103).expect("in range").to_zoned_datetime(zone)
     }
 
     fn shown(name: &str) -> String {

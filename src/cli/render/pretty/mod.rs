@@ -3,7 +3,7 @@
 mod pattern;
 
 use anstyle::Style;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 use super::date::DateFormat;
 use crate::cli::style::Theme;
@@ -139,7 +139,7 @@ pub struct Look<'a> {
     /// How to write dates.
     pub date: DateFormat,
     /// The time now, and the zone for local dates.
-    pub now: Zoned,
+    pub now: ZonedDateTime,
     /// Abbreviates an id.
     pub short: &'a dyn Fn(&ObjectId) -> String,
     /// Whether the formats that have a choice abbreviate ids (`--abbrev-commit`).
@@ -272,7 +272,7 @@ pub(crate) mod tests {
     }
 
     pub fn look(short: &dyn Fn(&ObjectId) -> String) -> Look<'_> {
-        let now = Timestamp::from_second(1_700_003_600).expect("in range").to_zoned(TimeZone::UTC);
+        let now = Timestamp::from_second(1_700_003_600).expect("in range").to_zoned_datetime(TimeZone::UTC);
         Look { theme: Theme::plain(), date: DateFormat::DEFAULT, now, short, abbreviate: false }
     }
 

@@ -254,7 +254,7 @@ impl fmt::Display for RevWarning {
             Self::LogTooYoung { name, since } => {
                 let since = jiff::Timestamp::from_second(*since).unwrap_or_default();
                 let zone = jiff::tz::TimeZone::system();
-                let since = since.to_zoned(zone).strftime("%F %T %z");
+                let since = since.to_zoned_datetime(zone).strftime("%F %T %z");
                 write!(f, "the reflog of '{name}' goes back only to {since}; before that, the dates of commits tell")
             }
         }

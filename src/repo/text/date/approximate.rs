@@ -55,7 +55,7 @@ pub fn read(text: &str, now: i64, zone: &TimeZone) -> Option<i64> {
 }
 
 fn weekday(seconds: i64, zone: &TimeZone) -> i64 {
-    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned_datetime(zone.clone());
     time.weekday().to_sunday_zero_offset().into()
 }
 

@@ -29,7 +29,7 @@ pub struct Fields {
 impl Fields {
     /// Takes a moment apart, as clocks in a time zone show it.
     pub fn at(seconds: i64, zone: &TimeZone) -> Self {
-        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned_datetime(zone.clone());
         Self {
             year: Some(time.year().into()),
             month: Some(time.month().into()),
@@ -47,7 +47,7 @@ impl Fields {
         let day = first.checked_add(Span::new().try_days(self.day? - 1).ok()?).ok()?;
         let span = self.hour?.hours().try_minutes(self.minute?).ok()?.try_seconds(self.second?).ok()?;
         let clock = day.to_datetime(jiff::civil::Time::midnight()).checked_add(span).ok()?;
-        Some(clock.to_zoned(zone.clone()).ok()?.timestamp().as_second())
+        Some(clock.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_second())
     }
 
     /// Tells whether nothing is known yet.
