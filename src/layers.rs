@@ -17,13 +17,14 @@ const MAY_USE: [(&str, &[&str]); 6] = [
 const ROOMS: [&str; 8] = ["ops", "sql", "volume", "worktree", "remote", "history", "state", "text"];
 
 /// Each guarded word, and the only storey that may say it.
-const ONLY_IN: [(&str, &str); 9] = [
+const ONLY_IN: [(&str, &str); 10] = [
     ("rusqlite", "sqlite"),
     ("fjall", "store"),
     ("lsm_tree", "store"),
     ("object_store", "store"),
     ("tokio", "store"),
     ("clap", "cli"),
+    ("miette", "cli"),
     ("indicatif", "cli"),
     ("println!", "cli"),
     ("eprintln!", "cli"),

@@ -1,9 +1,8 @@
 //! Failures in words for people: what failed, why, the command that helps, and the exit code.
 //!
 //! This is the only place that explains errors. Off a terminal the layout is plain lines (`error:`, `cause:`, `help:`), with
-//! `--json` one object; on a terminal it is drawn. A Rust type name or debug value never appears.
+//! `--json` one object; on a terminal miette draws it. A Rust type name or debug value never appears.
 
-mod drawn;
 mod explain;
 mod moving;
 mod remote;
@@ -12,13 +11,14 @@ mod revision;
 pub use explain::{DISK, left_behind_help};
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, IsTerminal};
 
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
 use super::args::When;
-use super::style::{self, Theme};
-use super::{json, messages};
+use super::{json, messages, style};
 
 /// Exit codes.
 pub mod exit {
@@ -132,10 +132,7 @@ pub fn print(failure: &Failure, color: When, as_json: bool) -> u8 {
     }
     let text = match (as_json, io::stderr().is_terminal()) {
         (true, _) => object(failure),
-        (false, true) => {
-            let width = terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0).clamp(40, 120));
-            drawn::drawn(failure, &Theme::new(style::on_stderr(color)), width)
-        }
+        (false, true) => drawn(failure, style::on_stderr(color)),
         (false, false) => plain(failure),
     };
     messages::write_stderr(&text);
@@ -173,6 +170,67 @@ fn object(failure: &Failure) -> String {
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
+fn drawn(failure: &Failure, colored: bool) -> String {
+    let theme = if colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let width = terminal_size::terminal_size().map_or(80, |(w, _)| usize::from(w.0).clamp(40, 120));
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+    match handler.render_report(&mut text, &Drawn(failure, Cause::chain(&failure.causes))) {
+        Ok(()) => format!("{}\n", text.trim_end()),
+        Err(fmt::Error) => plain(failure),
+    }
+}
+
+/// A failure as miette wants it.
+struct Drawn<'a>(&'a Failure, Option<Cause>);
+
+/// A cause with the causes below it.
+#[derive(Debug)]
+struct Cause(String, Option<Box<Cause>>);
+
+impl Cause {
+    fn chain(causes: &[String]) -> Option<Self> {
+        let (first, rest) = causes.split_first()?;
+        Some(Self(first.clone(), Self::chain(rest).map(Box::new)))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|c| c as &dyn Error)
+    }
+}
+
+impl fmt::Debug for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl Error for Drawn<'_> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_ref().map(|c| c as &dyn Error)
+    }
+}
+
+impl Diagnostic for Drawn<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.help.as_ref().map(|h| Box::new(h) as Box<dyn fmt::Display>)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,13 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn layouts_of_one_failure_off_a_terminal() {
+    fn three_layouts_of_one_failure() {
         assert_eq!(plain(&sample()), "error: cannot read 'app.db'\ncause: permission denied\nhelp: make it readable\n");
         assert_eq!(
             object(&sample()),
             "{\"schema\":\"graft.error/1\",\"error\":\"cannot read 'app.db'\",\"causes\":[\"permission denied\"],\
              \"help\":\"make it readable\",\"exit_code\":128}\n"
         );
+        let drawn = drawn(&sample(), false);
+        assert!(drawn.contains("× cannot read 'app.db'") && drawn.contains("╰─▶ permission denied"), "{drawn}");
+        assert!(drawn.contains("help: make it readable"), "{drawn}");
     }
 
     #[test]
