@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::view;
 use crate::repo::ops::add::AddOptions;
 use crate::repo::state::types::ChangeKind;
@@ -76,7 +76,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         let from = ctx.prefix(&repo);
         for file in done.files.iter().filter(|f| f.change != ChangeKind::Unchanged) {
             let what = if file.change == ChangeKind::Deleted { "remove" } else { "add" };
-            writeln!(ctx.out, "{what} '{}'", quoted(&relative(file.path.as_str(), &from), Quote::People))?;
+            writeln!(ctx.out, "{what} '{}'", seen(file.path.as_str(), &from, Quote::People))?;
         }
     }
     Ok(exit::DONE)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Outcome, switched};
 use crate::cli::context::Context;
 use crate::cli::json;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::size::count;
 use crate::cli::render::view;
 use crate::repo::Repository;
@@ -37,10 +37,9 @@ pub fn show(done: &CheckoutOutcome, schema: &str, repo: &Repository, ctx: &mut C
         return hook(repo, ctx);
     }
     let from = ctx.prefix(repo);
-    let seen = |f: &CheckedOut| quoted(&relative(f.path.as_str(), &from), Quote::People);
     if ctx.globals.verbose > 0 {
         for file in &done.files {
-            writeln!(ctx.out, "{}: {}", seen(file), how(file.how))?;
+            writeln!(ctx.out, "{}: {}", seen(file.path.as_str(), &from, Quote::People), how(file.how))?;
         }
     }
     say_saved(done, repo, ctx);
@@ -60,7 +59,7 @@ pub fn say_saved(done: &CheckoutOutcome, repo: &Repository, ctx: &Context) {
     let from = ctx.prefix(repo);
     for file in &done.files {
         if let Some(saved) = file.saved {
-            let (name, id) = (quoted(&relative(file.path.as_str(), &from), Quote::People), saved.to_hex_with_len(12));
+            let (name, id) = (seen(file.path.as_str(), &from, Quote::People), saved.to_hex_with_len(12));
             ctx.say.note(format_args!(
                 "What '{name}' held before is kept: 'graft undo' brings it back, 'graft export {id} -o <file>' writes it out"
             ));

@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::view;
 use crate::model::RepoPath;
 use crate::repo::worktree::clean::{CleanOptions, Ignored};
@@ -86,7 +86,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let from = ctx.prefix(&repo);
     let what = if args.dry_run { "Would remove" } else { "Removing" };
     for path in cleaned.paths.iter().filter(|_| args.dry_run || !ctx.globals.quiet) {
-        writeln!(ctx.out, "{what} {}", quoted(&relative(path, &from), Quote::People))?;
+        writeln!(ctx.out, "{what} {}", seen(path, &from, Quote::People))?;
     }
     Ok(exit::DONE)
 }

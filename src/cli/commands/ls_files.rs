@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::json;
 use crate::cli::render::change::kind;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, relative, seen};
 use crate::repo::Repository;
 use crate::repo::state::index::IndexEntry;
 use crate::repo::state::types::ChangeKind;
@@ -73,7 +73,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
     let end = if args.nul { '\0' } else { '\n' };
     let shown = |path: &str| match args.nul {
         true => relative(path, &from),
-        false => quoted(&relative(path, &from), Quote::Scripts),
+        false => seen(path, &from, Quote::Scripts),
     };
     if args.deleted || args.modified || args.others {
         let paths = from_worktree(&repo, &args, here, ctx)?;

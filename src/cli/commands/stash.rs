@@ -11,7 +11,7 @@ use super::{Outcome, diff};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, exit};
 use crate::cli::render::date::rfc3339;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::view;
 use crate::cli::{json, revs};
 use crate::model::ObjectId;
@@ -195,7 +195,7 @@ fn bring_back(args: &ApplyArgs, pop: bool, repo: &Repository, ctx: &mut Context)
     if !ctx.out.json && !ctx.globals.quiet {
         let from = ctx.prefix(repo);
         for file in &done.files {
-            writeln!(ctx.out, "Updated {}", quoted(&relative(file.path.as_str(), &from), Quote::People))?;
+            writeln!(ctx.out, "Updated {}", seen(file.path.as_str(), &from, Quote::People))?;
         }
         if let (true, Some(n)) = (pop, n) {
             writeln!(ctx.out, "Dropped stash@{{{n}}} ({})", revs::short(repo, &id))?;

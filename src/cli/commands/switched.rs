@@ -11,7 +11,7 @@ use crate::cli::error::{Failure, exit};
 use crate::cli::hooks::Hook;
 use crate::cli::ref_format::distance;
 use crate::cli::render::change::letter;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::size::count;
 use crate::cli::render::tracking;
 use crate::cli::render::view;
@@ -97,7 +97,7 @@ fn carried(repo: &Repository, ctx: &mut Context) -> Result<(), Failure> {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
     for file in files {
-        writeln!(ctx.out, "{}\t{}", letter(file.change), quoted(&relative(file.path.as_str(), &from), Quote::Scripts))?;
+        writeln!(ctx.out, "{}\t{}", letter(file.change), seen(file.path.as_str(), &from, Quote::Scripts))?;
     }
     Ok(())
 }

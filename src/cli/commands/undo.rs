@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::exit;
 use crate::cli::json;
 use crate::cli::render::date::rfc3339;
-use crate::cli::render::path::{Quote, quoted, relative};
+use crate::cli::render::path::{Quote, seen};
 use crate::cli::render::view;
 use crate::model::RefName;
 use crate::repo::ops::undo::{UndoOptions, Undone};
@@ -113,7 +113,7 @@ fn go(options: UndoOptions, schema: &str, ctx: &mut Context) -> Outcome {
         let from = ctx.prefix(&repo);
         let lists = [(&undone.index, "in the index"), (&undone.files, "in the worktree")];
         for (path, place) in lists.iter().flat_map(|(list, place)| list.iter().map(move |c| (&c.path, place))) {
-            writeln!(ctx.out, "{}: {place}", quoted(&relative(path.as_str(), &from), Quote::People))?;
+            writeln!(ctx.out, "{}: {place}", seen(path.as_str(), &from, Quote::People))?;
         }
     }
     Ok(exit::DONE)

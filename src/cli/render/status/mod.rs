@@ -6,7 +6,7 @@ mod short;
 use std::fmt::Write;
 
 use super::change::{extent, word};
-use super::path::{Quote, quoted, relative};
+use super::path::{Quote, seen};
 use super::tracking;
 use crate::cli::style::Theme;
 use crate::repo::state::refs::Head;
@@ -106,14 +106,14 @@ fn sections(view: &View<'_>, theme: &Theme) -> String {
     let discard = "restore -f <file>...\" to discard changes in working directory";
     section("Changes not staged for commit", &[add, discard], &lines(view.unstaged, theme.unstaged));
     let style = theme.untracked;
-    let untracked = |p: &String| format!("\t{style}{}{style:#}\n", quoted(&relative(p, view.from), Quote::People));
+    let untracked = |p: &String| format!("\t{style}{}{style:#}\n", seen(p, view.from, Quote::People));
     let files: Vec<String> = view.untracked.unwrap_or_default().iter().map(untracked).collect();
     section("Untracked files", &["add <file>...\" to include in what will be committed"], &files);
     if view.unborn && !text.is_empty() { format!("\n{text}") } else { text }
 }
 
 fn line(file: &FileChange, from: &str, style: anstyle::Style) -> String {
-    let shown = |path: &str| quoted(&relative(path, from), Quote::People);
+    let shown = |path: &str| seen(path, from, Quote::People);
     let name = match &file.renamed_from {
         Some(old) => format!("{} -> {}", shown(old.as_str()), shown(file.path.as_str())),
         None => shown(file.path.as_str()),
