@@ -238,3 +238,55 @@ fn what_cannot_run_is_said() {
     outcome.ok();
     assert!(outcome.stderr().contains("is not executable"), "{outcome}");
 }
+
+/// Commits with arguments under a pre-commit hook that never ends, and kills both.
+fn killed_in_the_hook(env: &TestEnvironment, args: &[&str]) {
+    let reached = env.outside().join("reached");
+    fs::remove_file(&reached).ok();
+    // What the hook sees, and that commands of its own do not take back what is staged for it.
+    let text = "#!/bin/sh\n\"$GRAFT\" status --porcelain > \"$HOME/seen\"\n\"$GRAFT\" update-ref refs/heads/x HEAD\n\
+                \"$GRAFT\" status --porcelain >> \"$HOME/seen\"\necho $$ > ../reached.tmp; mv ../reached.tmp ../reached\nexec sleep 600\n";
+    let file = hook(env, "pre-commit", text);
+    let mut command = env.command(args);
+    command.env("GRAFT", env!("CARGO_BIN_EXE_graft"));
+    let mut running = command.spawn().expect("graft starts");
+    while !reached.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(running.try_wait().expect("a child").is_none(), "it ended before the hook slept");
+    }
+    running.kill().expect("killed");
+    running.wait().expect("ended");
+    let hook = fs::read_to_string(&reached).expect("a number");
+    let mut end = env.program("kill", env.repo());
+    end.args(["-9", hook.trim()]);
+    env.run(end).ok();
+    fs::remove_file(file).expect("the hook goes");
+}
+
+#[test]
+fn what_a_killed_commit_had_staged_is_taken_back() {
+    let env = place();
+    for name in ["b.txt", "c.txt"] {
+        fs::write(env.path(name), "one\n").expect("a file");
+    }
+    env.graft(["add", "."]).ok();
+    env.graft(["commit", "-m", "texts"]).ok();
+    fs::write(env.path("c.txt"), "staged\n").expect("a file");
+    env.graft(["add", "c.txt"]).ok();
+    fs::write(env.path("c.txt"), "two\n").expect("a file");
+    fs::write(env.path("b.txt"), "two\n").expect("a file");
+    change(&env);
+    let before = [env.graft(["ls-files", "--stage"]).ok(), env.graft(["status", "--porcelain"]).ok()];
+    for args in [&["commit", "-am", "all"][..], &["commit", "-m", "one", "app.db"]] {
+        killed_in_the_hook(&env, args);
+        let seen = fs::read_to_string(env.outside().join("home/seen")).expect("what the hook saw");
+        assert_eq!(seen.matches("M  app.db").count(), 2, "{seen}");
+        let after = [env.graft(["ls-files", "--stage"]).ok(), env.graft(["status", "--porcelain"]).ok()];
+        assert_eq!(after, before, "{args:?}");
+        assert!(!env.dot_graft().join("index.ahead").exists());
+    }
+    // What was staged anew in the meantime stays.
+    env.graft(["commit", "-am", "all"]).ok();
+    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
+    env.graft(["fsck"]).ok();
+}

@@ -107,3 +107,20 @@ fn colour_can_be_refused() {
         assert!(!plain.contains('\x1b'), "{args:?}");
     }
 }
+
+#[test]
+fn a_commit_that_amending_would_empty_is_refused() {
+    let env = TestEnvironment::init();
+    for (text, message) in [("one\n", "first"), ("two\n", "second")] {
+        std::fs::write(env.path("a.txt"), text).expect("a file");
+        env.graft(["add", "."]).ok();
+        env.graft(["commit", "-m", message]).ok();
+    }
+    std::fs::write(env.path("a.txt"), "one\n").expect("a file");
+    let head = env.graft(["rev-parse", "HEAD"]).ok();
+    let refused = env.graft(["commit", "-a", "--amend", "-m", "nothing"]);
+    assert!(refused.expect(1).stderr().contains("graft reset HEAD~1"), "{refused}");
+    assert_eq!(env.graft(["rev-parse", "HEAD"]).ok(), head);
+    env.graft(["commit", "-a", "--amend", "--allow-empty", "-m", "nothing"]).ok();
+    assert_eq!(env.graft(["rev-list", "--count", "HEAD"]).ok(), "2\n");
+}

@@ -140,6 +140,7 @@ impl Repository {
         };
         repo.keep_promises();
         repo.settle_move_if_idle();
+        repo.settle_ahead_if_idle();
         Ok(repo)
     }
 
@@ -197,6 +198,7 @@ impl Repository {
         let lock = self.store.lock()?;
         self.settle_pending(&lock)?;
         self.settle_move(&lock)?;
+        self.settle_ahead(&lock)?;
         Ok(lock)
     }
 }

@@ -56,6 +56,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod volume;
 mod volumes;
 mod writer;
 
@@ -78,6 +79,7 @@ pub use page_diff::differing_pages;
 pub use presence::PagesHere;
 pub use shelf::OnWait;
 pub use verify::{Finding, Verified};
+pub use volume::{Volume, VolumeReader, VolumeWriter};
 pub use volumes::{PageRuns, VolumeError, VolumeState, page_run};
 
 use crate::model::page_map::{MapChunk, Origin, PageMap};

@@ -175,7 +175,14 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         other => {
             if let Some(ahead) = ahead {
                 ahead.warnings.iter().for_each(|w| ctx.say.warning(w));
-                repo.take_back(ahead)?;
+                let taken_back = repo.take_back(ahead);
+                // What failed first is what the user should hear of.
+                match &other {
+                    Ok(_) => taken_back?,
+                    Err(_) => taken_back.unwrap_or_else(|e| {
+                        ctx.say.warning(format_args!("what was staged for the commit stays staged: {e}"));
+                    }),
+                }
             }
             return other.and_then(|_| nothing_to_commit(&repo, ctx));
         }

@@ -21,7 +21,6 @@ use crate::repo::state::index::IndexError;
 use crate::repo::state::objects::ReadError;
 use crate::repo::state::reflog::ReflogError;
 use crate::repo::state::refs::RefError;
-use crate::repo::state::shallow::ShallowError;
 use crate::repo::text::pathspec::PathspecError;
 use crate::repo::worktree::beside::BesideError;
 use crate::repo::worktree::clean::CleanError;
@@ -153,7 +152,9 @@ fn is_broken_pipe(error: &RepoError) -> bool {
 /// Returns 1 where the answer is "no" rather than a failure.
 fn code(error: &RepoError) -> u8 {
     match error {
-        RepoError::Commit(CommitError::NothingToCommit | CommitError::EmptyMessage) => exit::NO,
+        RepoError::Commit(CommitError::NothingToCommit | CommitError::AmendToEmpty | CommitError::EmptyMessage) => {
+            exit::NO
+        }
         RepoError::Branch(BranchError::NotFound(_) | BranchError::Unmerged { .. }) => exit::NO,
         RepoError::Tag(TagError::NotFound(_)) => exit::NO,
         RepoError::Replica(ReplicaError::Moved { .. } | ReplicaError::Diverged { .. }) => exit::NO,
@@ -169,8 +170,7 @@ fn repo(error: &RepoError) -> Option<String> {
     match error {
         RepoError::Remote(e) => super::remote::remote(e),
         RepoError::Sync(e) => super::remote::sync(e),
-        RepoError::Shallow(ShallowError::Cut(_)) => text("'graft fetch --unshallow' brings it"),
-        RepoError::Shallow(ShallowError::Damaged(_)) => text("remove it and run 'graft fetch --unshallow'"),
+        RepoError::Shallow(e) => Some(super::remote::shallow(e)),
         RepoError::Replica(e) => super::remote::replica(e),
         RepoError::Store(e) => store(e).map(str::to_owned),
         RepoError::Volume(e) => volume(e).map(str::to_owned),
@@ -327,6 +327,9 @@ fn commit(error: &CommitError) -> String {
     match error {
         CommitError::NothingToCommit => "'graft add <file>' stages changes, 'graft status' shows them".to_owned(),
         CommitError::EmptyMessage => "give one with -m, or use --allow-empty-message".to_owned(),
+        CommitError::AmendToEmpty => {
+            "'--allow-empty' makes it all the same; 'graft reset HEAD~1' removes the commit".to_owned()
+        }
         CommitError::NothingToAmend => "leave --amend out to make the first commit".to_owned(),
         CommitError::NoMatch(path) => near_tracked(path),
         CommitError::PathsWithAll => "leave out the one or the other".to_owned(),

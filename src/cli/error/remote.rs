@@ -2,6 +2,7 @@
 
 use super::explain;
 use crate::repo::remote::SyncError;
+use crate::repo::state::shallow::ShallowError;
 use crate::store::StoreError;
 use crate::store::remote::{RemoteError, UrlError};
 use crate::store::replica::ReplicaError;
@@ -121,5 +122,13 @@ pub fn sync(error: &SyncError) -> Option<String> {
         SyncError::NotEmpty(_) => text("name another folder, or empty that one"),
         SyncError::EmptyRemote(_) => text("push to it first"),
         SyncError::Collecting(_) => text("try again in a moment"),
+    }
+}
+
+/// Returns the help for a history that is not wholly here.
+pub fn shallow(error: &ShallowError) -> String {
+    match error {
+        ShallowError::Cut(_) => "'graft fetch --unshallow' brings it".to_owned(),
+        ShallowError::Damaged(_) => "remove it and run 'graft fetch --unshallow'".to_owned(),
     }
 }

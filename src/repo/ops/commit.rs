@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::model::{Commit, ObjectId, RefName, RepoPath, Signature, Tree};
+use crate::model::{Commit, ObjectId, RefName, Signature, Tree};
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::history::changes::{of_index, of_tree};
@@ -57,15 +57,6 @@ pub enum Inherit {
     Nobody,
 }
 
-/// What was staged ahead of a commit.
-#[derive(Debug)]
-pub struct Ahead {
-    /// Every path as it was before and as it is since.
-    paths: Vec<(RepoPath, Option<IndexEntry>, Option<IndexEntry>)>,
-    /// What the user should know.
-    pub warnings: Vec<Warning>,
-}
-
 /// What was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitOutcome {
@@ -103,6 +94,9 @@ pub enum CommitError {
     /// Paths and `--all` at once.
     #[error("paths cannot be combined with --all")]
     PathsWithAll,
+    /// The commit that takes the place of another would change nothing.
+    #[error("the amended commit would be empty")]
+    AmendToEmpty,
     /// Another process moved HEAD in between.
     #[error("HEAD was moved by another process")]
     HeadMoved,
@@ -124,49 +118,13 @@ impl Repository {
         self.record(options, &specs, staging)
     }
 
-    /// Puts what a commit with these options would take into the index, for whoever looks at it before the commit is made.
-    pub fn stage_ahead(&self, options: &CommitOptions) -> Result<Ahead> {
-        if options.all && !options.pathspecs.is_empty() {
-            return Err(CommitError::PathsWithAll.into());
-        }
-        let specs = Pathspecs::new(self.top(), &options.cwd, &options.pathspecs)?;
-        let seen = self.index()?;
-        let staging = self.gather(options, &specs, &seen)?;
-        let lock = self.lock()?;
-        let mut tx = Transaction::new(self.store(), &lock)?;
-        let before = self.index()?;
-        let (staged, warnings) = staging.finish(&mut tx, &before)?;
-        tx.publish()?;
-        let mut index = before.clone();
-        staging::apply(&mut index, &staged);
-        if index != before {
-            self.save_index(&index, &lock)?;
-        }
-        let entry = |index: &Index, path: &RepoPath| index.get(path).cloned();
-        let paths = staged.into_iter().map(|s| s.change.path);
-        let paths = paths.map(|path| (path.clone(), entry(&before, &path), entry(&index, &path))).collect();
-        Ok(Ahead { paths, warnings })
-    }
-
-    /// Takes what was staged ahead of a commit out of the index again, but for paths that were staged anew meanwhile.
-    pub fn take_back(&self, ahead: Ahead) -> Result<()> {
-        let lock = self.lock()?;
-        let mut index = self.index()?;
-        let state = |entry: Option<&IndexEntry>| entry.map(IndexEntry::state);
-        for (path, before, after) in ahead.paths {
-            if state(index.get(&path)) != state(after.as_ref()) {
-                continue;
-            }
-            match before {
-                Some(entry) => drop(index.insert(entry)),
-                None => drop(index.remove(&path)),
-            }
-        }
-        self.save_index(&index, &lock)
-    }
-
     /// Captures what the options say is to be committed beside what is staged.
-    fn gather<'r>(&'r self, options: &CommitOptions, specs: &Pathspecs, index: &'r Index) -> Result<Staging<'r>> {
+    pub(super) fn gather<'r>(
+        &'r self,
+        options: &CommitOptions,
+        specs: &Pathspecs,
+        index: &'r Index,
+    ) -> Result<Staging<'r>> {
         let wanted: Vec<&IndexEntry> = match options.all || !specs.is_empty() {
             true => index.entries().iter().filter(|e| specs.matches(&e.path)).collect(),
             false => Vec::new(),
@@ -209,11 +167,11 @@ impl Repository {
         let tree = self.tree_to_record(&index, specs, tip)?;
         let tree_id = tx.add_object(&tree);
         let parent = parents.first().map(|id| self.commit(id)).transpose()?;
-        let is_empty = match &parent {
+        let is_empty = || match &parent {
             Some(parent) => parent.tree == tree_id || self.holds_the_same_files(&parent.tree, &tree),
             None => tree.entries().is_empty(),
         };
-        if is_empty && !options.allow_empty && replaced.is_none() {
+        if !options.allow_empty && replaced.is_none() && is_empty() {
             return Err(CommitError::NothingToCommit.into());
         }
         let message = self.message(options, replaced.as_ref())?;
@@ -231,6 +189,11 @@ impl Repository {
         };
         let id = tx.add_object(&commit);
         tx.publish()?;
+        // What was staged was compared with the commit that goes, so only what is stored can be compared with the one before it. A merge may
+        // well be as its first parent.
+        if !options.allow_empty && replaced.is_some() && commit.parents.len() < 2 && is_empty() {
+            return Err(CommitError::AmendToEmpty.into());
+        }
         self.prepare_index(&index, id, &lock)?;
         let expected = tip.map_or(Expected::MustNotExist, Expected::MustExistAndMatch);
         let action = match (&replaced, tip) {
@@ -241,6 +204,9 @@ impl Repository {
         let edit = RefEdit::set(RefName::head(), id, expected, format!("{action}: {}", commit.subject()));
         self.refs().apply(&lock, &commit.committer, &[edit])?;
         self.settle_pending(&lock)?;
+        if options.is_staged {
+            self.forget_ahead()?;
+        }
         if options.all || !specs.is_empty() {
             let taken = index.entries().iter().map(|e| &e.path).filter(|path| specs.matches(path));
             self.remember_attributes(taken, &lock);

@@ -3,6 +3,7 @@
 //! An operation returns a value and prints nothing. Here operations may use each other; no room below knows them.
 
 pub mod add;
+pub mod ahead;
 pub mod branch;
 pub mod clone;
 pub mod commit;
