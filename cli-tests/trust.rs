@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::database::make;
 use crate::env::{Outcome, TestEnvironment, script};
+use crate::tree::files_under;
 
 const HOOKS: [&str; 5] = ["pre-commit", "commit-msg", "post-commit", "pre-push", "post-checkout"];
 
@@ -215,4 +217,30 @@ fn the_users_own_settings_count_everywhere() {
     assert_eq!(once.lines().count(), 1, "{once}");
     assert_eq!(ran(&env), [] as [&str; 0]);
     assert_eq!(env.graft_in(&dir, ["-c", "alias.st=log --format=%%line", "st"]).ok(), "%line\n");
+}
+
+#[test]
+fn a_clone_that_fails_is_not_trusted_and_one_that_cannot_be_is_told() {
+    let env = TestEnvironment::init();
+    make(&env.path("app.db"), 200, "DELETE");
+    env.graft(["add", "."]).ok();
+    env.graft(["commit", "-m", "first"]).ok();
+    let hub = env.outside().join("hub");
+    let url = hub.to_str().expect("UTF-8");
+    env.graft(["push", url, "main"]).ok();
+    let clone = |into: &str| env.command(["clone", url, into]);
+    let mut nowhere = clone("../told");
+    nowhere.env("XDG_STATE_HOME", "/dev/null/state");
+    let told = env.run(nowhere);
+    told.ok();
+    assert!(told.stderr().contains("could not be written down that you made it"), "{told}");
+
+    let known = env.graft(["trust", "--list"]).ok();
+    for file in files_under(&hub).into_iter().filter(|file| file.starts_with("bundles")) {
+        fs::write(hub.join(file), "damaged").expect("damage");
+    }
+    let failed = env.run(clone("../failed"));
+    assert_ne!(failed.fails(&[]), "", "{failed}");
+    assert!(!env.outside().join("failed").exists());
+    assert_eq!(env.graft(["trust", "--list"]).ok(), known);
 }

@@ -71,6 +71,13 @@ impl Context {
         untrusted(&self.say, what);
     }
 
+    /// Says that a repository just made counts as one of somebody else's, as its maker could not be written down.
+    pub fn unrecorded(&self, reason: &str) {
+        self.say.warning(format_args!(
+            "hooks and aliases of this repository will not run, as it could not be written down that you made it: {reason}"
+        ));
+    }
+
     /// Sends what follows through the user's pager, if standard output is a terminal.
     pub fn page(&mut self, configured: Option<String>) {
         if !self.out.may_page() {

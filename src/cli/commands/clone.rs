@@ -95,6 +95,9 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         lazy: args.lazy,
     };
     let cloned = Repository::clone_from(&options, &ctx.settings())?;
+    if let Some(reason) = &cloned.untrusted {
+        ctx.unrecorded(reason);
+    }
     if args.lazy {
         ctx.say.hint(
             "the files are not in the worktree; use them with 'graft sql', 'graft materialize <file>' writes one",

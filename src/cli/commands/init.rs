@@ -46,7 +46,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         ctx.say.warning(format_args!("this lies inside the repository {outer}, which passes over it from now on"));
     }
     if let Some(reason) = &made.untrusted {
-        ctx.say.warning(format_args!("hooks and aliases of this repository will not run, as it could not be written down that you made it: {reason}"));
+        ctx.unrecorded(reason);
     }
     let dir = made.dir.display().to_string();
     if ctx.out.json {

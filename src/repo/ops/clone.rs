@@ -14,6 +14,7 @@ use crate::repo::state::config::Key;
 use crate::repo::state::objects::ObjectReader;
 use crate::repo::state::refs::{Expected, RefEdit};
 use crate::repo::state::shallow::Depth;
+use crate::repo::state::trust::Trust;
 use crate::repo::worktree::checkout::{CheckoutPaths, Source};
 use crate::repo::{DIR, RepoError, Repository, Settings};
 use crate::store::remote::{PLANS, Remote, RemoteUrl, Root};
@@ -47,11 +48,14 @@ pub struct Cloned {
     pub fetched: Fetched,
     /// The commit that is checked out; `None` if the remote has none.
     pub head: Option<ObjectId>,
+    /// Why it could not be written down that the repository is trusted.
+    pub untrusted: Option<String>,
 }
 
-/// Removes what was made of a clone unless that is complete.
+/// Removes what was made of a clone, and the trust in it, unless that is complete.
 struct Unfinished {
     top: PathBuf,
+    trust: Trust,
     was_there: bool,
     armed: bool,
 }
@@ -62,6 +66,7 @@ impl Drop for Unfinished {
             return;
         }
         // The failure that led here is the one to tell; what cannot be removed is still no repository without HEAD's commit.
+        let _ = self.trust.revoke(&self.top.join(DIR));
         if !self.was_there {
             let _ = fs::remove_dir_all(&self.top);
             return;
@@ -116,9 +121,10 @@ impl Repository {
             let (url, branch) = (options.url.to_string(), name.to_owned());
             return Err(SyncError::NoBranch { url, branch }.into());
         }
-        let mut unfinished = Unfinished { top: top.to_owned(), was_there, armed: true };
+        let trust = settings.trust.clone();
+        let mut unfinished = Unfinished { top: top.to_owned(), trust, was_there, armed: true };
         let first = branch.as_ref().and_then(|name| name.as_branch()).map(str::to_owned);
-        Self::init(top, &InitOptions { initial_branch: first }, settings)?;
+        let made = Self::init(top, &InitOptions { initial_branch: first }, settings)?;
         let fresh = Self::open(top, settings.clone())?;
         fresh.add_remote(&options.name, &options.url)?;
         if options.lazy {
@@ -144,7 +150,7 @@ impl Repository {
         let fetched = repo.fetch_from(&fetch, &repo.named_remote(&options.name)?, remote, root)?;
         let head = repo.start(options, branch.as_ref(), tag.as_ref())?;
         unfinished.armed = false;
-        Ok(Cloned { repo, fetched, head })
+        Ok(Cloned { repo, fetched, head, untrusted: made.untrusted })
     }
 
     /// Sets up HEAD and the worktree of a new clone.
