@@ -122,8 +122,13 @@ impl Unlocked {
         if let Some(sidecar) = unfinished(path) {
             return Err(DatabaseError::NeedsRecovery { path: path.into(), sidecar });
         }
-        let looked = Pin::new(path).and_then(|pin| Ok((pin.look()?, pin)));
-        let (look, pin) = looked.map_err(|e| DatabaseError::io(path, e))?;
+        let looked = || {
+            let pin = Pin::new(path)?;
+            // A write that follows at once must leave another stamp.
+            stamp::wait(stamp::settles_at(pin.look()?.mtime_ns));
+            Ok((pin.look()?, pin))
+        };
+        let (look, pin) = looked().map_err(|e| DatabaseError::io(path, e))?;
         Ok(Self { pin, look })
     }
 
@@ -152,4 +157,25 @@ fn has_moved(conn: &Connection) -> bool {
         )
     };
     asked != ffi::SQLITE_OK || moved != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_right_after_the_first_look_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.db");
+        for round in 0..40u8 {
+            fs::write(&path, [round; 4096]).unwrap();
+            let unlocked = Unlocked::new(&path).unwrap();
+            unlocked.check().unwrap();
+            File::options().write(true).open(&path).unwrap().write_all_at(&[round + 1], 4000).unwrap();
+            let checked = unlocked.check();
+            assert!(matches!(checked, Err(DatabaseError::Overwritten { .. })), "round {round}: {checked:?}");
+        }
+    }
 }
