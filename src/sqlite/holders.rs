@@ -115,6 +115,7 @@ pub fn open_in(files: &[(PathBuf, Access)]) -> Vec<(usize, String)> {
 #[cfg(target_os = "linux")]
 mod system {
     use std::collections::{BTreeSet, HashMap};
+    use std::io::Read;
     use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
 
@@ -133,9 +134,37 @@ mod system {
         end: u64,
     }
 
+    /// Reads who holds which locks. The kernel hands out its list by what a call asks for, a page at most, and what is unlocked
+    /// between two calls hides other locks: calls ask for a page, a list of several is read again, and what was seen once counts.
     pub fn locks(path: &Path) -> Vec<(u32, LockKind)> {
-        let all = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-        let all: Vec<Lock> = all.lines().filter_map(parse).filter(|l| l.pid != std::process::id()).collect();
+        const READINGS: usize = 20;
+        let mut found = Vec::new();
+        for _ in 0..READINGS {
+            let (list, pages) = read_pages(Path::new("/proc/locks"));
+            found.extend(locks_in(&list, path));
+            if pages <= 1 {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Reads a file of the system as it hands it out; returns what it says and in how many pieces.
+    fn read_pages(path: &Path) -> (String, usize) {
+        let mut bytes = Vec::new();
+        let mut pieces = 0;
+        if let Ok(mut file) = std::fs::File::open(path) {
+            let mut page = [0; 4096];
+            while let Ok(n @ 1..) = file.read(&mut page) {
+                bytes.extend_from_slice(&page[..n]);
+                pieces += 1;
+            }
+        }
+        (String::from_utf8_lossy(&bytes).into_owned(), pieces)
+    }
+
+    fn locks_in(list: &str, path: &Path) -> Vec<(u32, LockKind)> {
+        let all: Vec<Lock> = list.lines().filter_map(parse).filter(|l| l.pid != std::process::id()).collect();
         let mut found = Vec::new();
         if let Ok(file) = std::fs::metadata(path) {
             found.extend(on(&all, &file).filter_map(|l| {

@@ -205,6 +205,34 @@ fn readers_and_writers_are_waited_for_and_named() {
 }
 
 #[test]
+fn a_lock_is_seen_among_many_that_come_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    open(&path).execute_batch("CREATE TABLE t (x)").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let come_and_go = |thread: usize| {
+        let file = |i| fs::File::create(dir.path().join(format!("{thread}-{i}"))).unwrap();
+        let files: Vec<fs::File> = (0..200).map(file).collect();
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            files.iter().for_each(|file| file.lock().unwrap());
+            files.iter().for_each(|file| file.unlock().unwrap());
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| come_and_go(1));
+        let other = OtherProcess::start(&path, &["BEGIN IMMEDIATE"]);
+        scope.spawn(|| come_and_go(2));
+        let missed = (0..500).filter(|_| {
+            let holders = crate::sqlite::LockHolders::of(&path);
+            holders.0.first().map(|h| (h.pid, h.lock)) != Some((other.0.id(), crate::sqlite::LockKind::Reserved))
+        });
+        let missed = missed.count();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(missed, 0);
+    });
+}
+
+#[test]
 fn a_look_counts_only_if_nobody_wrote_before_it() {
     for mode in ["DELETE", "PERSIST", "WAL"] {
         for (meddles, connected) in [(false, false), (true, false), (false, true), (true, true)] {
