@@ -17,21 +17,19 @@ pub trait Revisions: Send + Sync {
 static SERVED: Mutex<Vec<(PathBuf, Arc<dyn Revisions>)>> = Mutex::new(Vec::new());
 
 /// Revisions that can be opened as long as this lives.
-pub struct Serving {
-    top: PathBuf,
-}
+pub struct Serving(Arc<dyn Revisions>);
 
 /// Serves the revisions of the files below `top`.
 pub fn serve(top: &Path, revisions: Arc<dyn Revisions>) -> Serving {
     let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
-    served().push((top.clone(), revisions));
-    Serving { top }
+    served().push((top, Arc::clone(&revisions)));
+    Serving(revisions)
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
         let mut served = served();
-        if let Some(at) = served.iter().rposition(|(top, _)| *top == self.top) {
+        if let Some(at) = served.iter().rposition(|(_, revisions)| Arc::ptr_eq(revisions, &self.0)) {
             served.remove(at);
         }
     }
@@ -66,4 +64,30 @@ pub fn uri(path: &Path, rev: &str) -> std::io::Result<String> {
     let mut parameters = String::from("vfs=graft&rev=");
     crate::sqlite::attach::escape(&mut parameters, rev.as_bytes());
     crate::sqlite::attach::uri(path, &parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Says(&'static str);
+
+    impl Revisions for Says {
+        fn open(&self, _: &Path, _: &str) -> Result<Arc<dyn PageSource>, SourceError> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn who_ends_first_takes_nobody_else_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = || open(&dir.path().join("app.db"), "HEAD").err().map(|e| e.to_string()).unwrap();
+        let older = serve(dir.path(), Arc::new(Says("older")));
+        let newer = serve(dir.path(), Arc::new(Says("newer")));
+        assert_eq!(answer(), "newer");
+        drop(older);
+        assert_eq!(answer(), "newer");
+        drop(newer);
+        assert!(answer().contains("no repository"));
+    }
 }
