@@ -34,7 +34,6 @@ mod growth;
 mod hard_links;
 mod hooks;
 mod lost_names;
-mod newer;
 mod not_permitted;
 mod processes;
 mod read_only;
