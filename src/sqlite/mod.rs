@@ -11,6 +11,7 @@ pub mod file_source;
 pub mod header;
 pub mod holders;
 pub mod materialize;
+pub mod merge;
 #[allow(unsafe_code)]
 mod pin;
 pub mod sample;

@@ -32,6 +32,7 @@ pub mod ls_tree;
 pub mod materialize;
 pub mod merge;
 pub mod merge_base;
+pub mod merge_file;
 pub mod mv;
 pub mod name_rev;
 pub mod pull;
@@ -71,7 +72,7 @@ pub type Outcome = Result<u8, Failure>;
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "clone", "config", "trust", "demo"]),
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
-    ("See what changed", &["log", "show", "diff", "apply"]),
+    ("See what changed", &["log", "show", "diff", "apply", "merge-file"]),
     ("Query", &["sql"]),
     ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
     ("Work with others", &["remote", "push", "fetch", "pull", "hydrate", "materialize", "ls-remote", "gc"]),
@@ -143,6 +144,7 @@ pub enum Command {
     RevParse(rev_parse::Args),
     RevList(Box<rev_list::Args>),
     MergeBase(merge_base::Args),
+    MergeFile(merge_file::Args),
     Describe(describe::Args),
     NameRev(name_rev::Args),
     CommitTree(commit_tree::Args),
@@ -189,6 +191,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Tag(args) => tag::run(*args, ctx),
         Command::Switch(args) => switch::run(args, ctx),
         Command::Merge(args) => merge::run(args, ctx),
+        Command::MergeFile(args) => merge_file::run(args, ctx),
         Command::Reset(args) => reset::run(args, ctx),
         Command::Stash(args) => stash::run(args, ctx),
         Command::Undo(args) => undo::run(args, ctx),

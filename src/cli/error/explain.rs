@@ -30,6 +30,7 @@ use crate::repo::worktree::ignore_rules::UntrackableError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
+use crate::sqlite::merge::{FileMergeError, MergeError};
 use crate::store::remote::RemoteError;
 use crate::store::replica::ReplicaError;
 use crate::store::{StoreError, VolumeError};
@@ -96,6 +97,19 @@ impl From<ConfigError> for Failure {
         match config(&error) {
             Some(help) => failure.help(help),
             None => failure,
+        }
+    }
+}
+
+impl From<FileMergeError> for Failure {
+    fn from(error: FileMergeError) -> Self {
+        match error {
+            FileMergeError::Database(e) => RepoError::from(e).into(),
+            FileMergeError::Write(e) => RepoError::from(e).into(),
+            FileMergeError::Merge(MergeError::Interrupted(_) | MergeError::Diff(DiffError::Interrupted(_))) => {
+                Self::silent(exit::INTERRUPTED)
+            }
+            other => described(&other),
         }
     }
 }

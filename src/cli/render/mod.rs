@@ -1,6 +1,7 @@
 //! Rendering: values in, text out. Nothing here reads a file, a clock or the environment.
 
 pub mod change;
+pub mod conflicts;
 pub mod date;
 pub mod graph;
 pub mod object;

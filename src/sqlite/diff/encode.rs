@@ -11,7 +11,7 @@ const TEXT: u8 = 2;
 const BLOB: u8 = 3;
 
 /// Appends a value.
-pub(super) fn put(out: &mut Vec<u8>, value: &Value) {
+pub(in crate::sqlite) fn put(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Null => out.push(NULL),
         Value::Integer(n) => {
@@ -37,7 +37,7 @@ pub(in crate::sqlite) fn encode<'a>(values: impl IntoIterator<Item = &'a Value>)
 }
 
 /// Reads back what [`encode`] wrote; `None` if it did not.
-pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
+pub(in crate::sqlite) fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
     let mut values = Vec::new();
     while let Some((&kind, rest)) = bytes.split_first() {
         let (value, rest) = match kind {

@@ -13,7 +13,7 @@ mod btree;
 mod changed;
 mod condition;
 mod cursor;
-mod encode;
+pub(in crate::sqlite) mod encode;
 mod mapping;
 mod matcher;
 mod pages;
@@ -24,7 +24,7 @@ mod schema;
 mod selected;
 mod selection;
 pub(in crate::sqlite) mod side;
-mod table;
+pub(in crate::sqlite) mod table;
 mod unshown;
 mod walk;
 
@@ -163,7 +163,8 @@ impl Diff {
     ) -> Result<Self, DiffError> {
         let sources = (Ahead::new(old), Ahead::new(new));
         let (old, new) = (Side::open(sources.0.clone())?, Side::open(sources.1.clone())?);
-        let tables = pair_tables(table::read_all(&old)?, table::read_all(&new)?, options.shadow);
+        let read = |side: &Side| table::read_all(&side.conn).map_err(|e| side.error(e));
+        let tables = pair_tables(read(&old)?, read(&new)?, options.shadow);
         let roots = possible_roots(&tables);
         let changed = match differing {
             Some(pages) if !old.empty && !new.empty => {

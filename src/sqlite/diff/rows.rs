@@ -180,7 +180,7 @@ impl Diff {
         })
     }
 
-    pub(super) fn key_holds_null(&self, pair: &TablePair) -> Result<bool, DiffError> {
+    pub(in crate::sqlite) fn key_holds_null(&self, pair: &TablePair) -> Result<bool, DiffError> {
         for (of, table) in pair.both() {
             let may_be_null: Vec<String> = (table.key_positions().into_iter().map(|i| &table.columns[i]))
                 .filter(|c| !c.not_null)
@@ -266,7 +266,7 @@ impl TablePair {
     }
 
     /// Returns the old table with the names that its columns have now.
-    pub(super) fn old_renamed(&self) -> Option<&Table> {
+    pub(in crate::sqlite) fn old_renamed(&self) -> Option<&Table> {
         self.aligned.as_ref().or(self.old.as_ref())
     }
 

@@ -54,8 +54,18 @@ impl Side {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
-        self.conn.prepare(sql)?.query_map(params, read)?.collect()
+        all_rows(&self.conn, sql, params, read)
     }
+}
+
+/// Reads all rows of a small query.
+pub(in crate::sqlite) fn all_rows<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    conn.prepare(sql)?.query_map(params, read)?.collect()
 }
 
 /// Copies a value that SQLite holds, using the memory of the one that is replaced.

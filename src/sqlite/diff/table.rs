@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::DiffError;
-use super::side::{Side, quoted};
+use rusqlite::Connection;
+
+use super::side::{all_rows, quoted};
 
 /// What kind of table it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +48,9 @@ pub struct Table {
     /// The column that is another name for the rowid.
     pub rowid_column: Option<String>,
     /// A name by which the rowid can be asked for.
-    pub(super) rowid_name: Option<String>,
+    pub(in crate::sqlite) rowid_name: Option<String>,
     /// It keeps rows of its own; false for some virtual tables.
-    pub(super) has_content: bool,
+    pub(in crate::sqlite) has_content: bool,
     /// The page of its root; 0 for virtual tables.
     pub(super) root: u32,
     /// It has no generated or hidden columns: records hold the columns in their order.
@@ -57,7 +58,7 @@ pub struct Table {
 }
 
 /// A table and its name; without the table if SQLite cannot read the definition.
-pub(super) struct Found {
+pub(in crate::sqlite) struct Found {
     pub name: String,
     pub table: Option<Table>,
 }
@@ -101,31 +102,24 @@ impl Table {
     }
 
     /// Returns where a column is.
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
+    pub(in crate::sqlite) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
     }
 
     /// Returns where the columns of the key are.
-    pub(super) fn key_positions(&self) -> Vec<usize> {
+    pub(in crate::sqlite) fn key_positions(&self) -> Vec<usize> {
         self.key.iter().filter_map(|k| self.position(k)).collect()
     }
 }
 
 /// Reads all tables in the order of their names, those of SQLite's own aside.
-pub(super) fn read_all(side: &Side) -> Result<Vec<Found>, DiffError> {
-    let error = |e| side.error(e);
-    let definitions: BTreeMap<String, (String, u32)> = side
-        .rows("SELECT name, coalesce(sql, ''), rootpage FROM sqlite_schema WHERE type = 'table'", [], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2).unwrap_or(0))))
-        })
-        .map_err(error)?
-        .into_iter()
-        .collect();
-    let mut listed: Vec<(String, String, bool)> = side
-        .rows("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .map_err(error)?;
+pub(in crate::sqlite) fn read_all(conn: &Connection) -> rusqlite::Result<Vec<Found>> {
+    let sql = "SELECT name, coalesce(sql, ''), rootpage FROM sqlite_schema WHERE type = 'table'";
+    let found = all_rows(conn, sql, [], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2).unwrap_or(0)))))?;
+    let definitions: BTreeMap<String, (String, u32)> = found.into_iter().collect();
+    let sql = "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'";
+    let mut listed: Vec<(String, String, bool)> =
+        all_rows(conn, sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     listed.sort();
     let mut tables = Vec::new();
     for (name, kind, without_rowid) in listed {
@@ -139,7 +133,7 @@ pub(super) fn read_all(side: &Side) -> Result<Vec<Found>, DiffError> {
             ("table" | "shadow", false) => (TableKind::Rowid, kind == "shadow"),
             _ => continue,
         };
-        let table = read(side, &name, kind, sql.clone(), *root).ok().map(|table| Table { shadow, ..table });
+        let table = read(conn, &name, kind, sql.clone(), *root).ok().map(|table| Table { shadow, ..table });
         tables.push(Found { name, table });
     }
     Ok(tables)
@@ -151,8 +145,9 @@ struct Info {
     hidden: bool,
 }
 
-fn read(side: &Side, name: &str, kind: TableKind, sql: String, root: u32) -> rusqlite::Result<Table> {
-    let info = side.rows(
+fn read(conn: &Connection, name: &str, kind: TableKind, sql: String, root: u32) -> rusqlite::Result<Table> {
+    let info = all_rows(
+        conn,
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1)",
         [name],
         |row| {
@@ -196,7 +191,7 @@ fn read(side: &Side, name: &str, kind: TableKind, sql: String, root: u32) -> rus
             table.rowid_name = named.map(str::to_owned);
             if let [key] = &table.key[..] {
                 let indexes = "SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'";
-                if side.conn.query_row(indexes, [name], |row| row.get::<_, u32>(0))? == 0 {
+                if conn.query_row(indexes, [name], |row| row.get::<_, u32>(0))? == 0 {
                     table.rowid_column = Some(key.clone());
                     table.rowid_name = Some(quoted(key));
                 }

@@ -65,7 +65,7 @@ impl<'a> WriteOptions<'a> {
         }
     }
 
-    fn busy(&self) -> Busy<'a> {
+    pub(super) fn busy(&self) -> Busy<'a> {
         Busy { timeout: self.busy_timeout, on_wait: self.on_wait }
     }
 }
