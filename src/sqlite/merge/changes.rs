@@ -62,7 +62,18 @@ impl Merge<'_> {
     /// Hands out the rows that one side changed, in the merged layout.
     pub(super) fn each_change(&self, of: Of, plan: &Plan, identity: Identity, on: &mut OnChange<'_>) -> Result<()> {
         let Some(merged) = plan.merged() else { return Ok(()) };
-        let Some((diff, pair)) = self.pair(of, &plan.lower) else { return Ok(()) };
+        let split;
+        let (diff, pair): (&Diff, &TablePair) = match self.pair(of, &plan.lower) {
+            Some(known) => known,
+            // A table that a side renamed may be one that is gone and one that is new for the merge.
+            None => match self.split_pair(of, &plan.lower) {
+                Some((diff, pair)) => {
+                    split = pair;
+                    (diff, &split)
+                }
+                None => return Ok(()),
+            },
+        };
         let layouts = [&merged.layouts[BASE], &merged.layouts[if of == Of::Ours { OURS } else { THEIRS }]];
         let again;
         let (diff, pair): (&Diff, &TablePair) = match identity {

@@ -154,6 +154,22 @@ impl Merge<'_> {
     }
 }
 
+impl Merge<'_> {
+    /// As [`Merge::pair`], of a table that the diff takes for a renamed one.
+    pub(super) fn split_pair(&self, of: Of, table: &str) -> Option<(&Diff, TablePair)> {
+        let (diff, state) = match of {
+            Of::Ours => (self.ours, &self.o),
+            Of::Theirs => (self.theirs, &self.t),
+        };
+        let old = self.b.tables.get(table).map(|t| &t.real.name);
+        let new = state.tables.get(table).map(|t| &t.real.name);
+        let is =
+            |name: Option<&String>, table: &Option<crate::sqlite::diff::Table>| name == table.as_ref().map(|t| &t.name);
+        let found = diff.tables_by_name().into_iter().find(|pair| is(old, &pair.old) && is(new, &pair.new));
+        Some((diff, found?))
+    }
+}
+
 /// Finds the pair of two tables by the names that they have in their states.
 pub(super) fn find_pair<'d>(diff: &'d Diff, old: Option<&String>, new: Option<&String>) -> Option<&'d TablePair> {
     let is =

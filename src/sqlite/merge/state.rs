@@ -118,10 +118,14 @@ impl<'d> State<'d> {
         let mut now: BTreeMap<String, Table> =
             readable_tables(scratch)?.into_iter().map(|t| (t.name.to_ascii_lowercase(), t)).collect();
         // What could not be copied keeps its names. Renaming keeps the order of the schema.
-        let mut tables = BTreeMap::new();
+        let (mut tables, mut sequence) = (BTreeMap::new(), BTreeMap::new());
         for (name, table) in std::mem::take(&mut self.tables) {
             let at = before.iter().position(|n| *n == name);
-            let name = at.and_then(|at| after.get(at)).cloned().unwrap_or(name);
+            let old = name;
+            let name = at.and_then(|at| after.get(at)).cloned().unwrap_or_else(|| old.clone());
+            if let Some(counter) = self.sequence.remove(&old) {
+                sequence.insert(name.clone(), counter);
+            }
             let table = match now.remove(&name) {
                 Some(now) => StateTable { definition: Definition::parse(&now.sql), now, real: table.real },
                 None => table,
@@ -129,6 +133,7 @@ impl<'d> State<'d> {
             tables.insert(name, table);
         }
         self.tables = tables;
+        self.sequence.append(&mut sequence);
         for (key, object) in read_objects(scratch)? {
             self.objects.insert(key, object);
         }

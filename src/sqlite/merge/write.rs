@@ -151,8 +151,11 @@ impl Merge<'_> {
         }
         let plan = &self.plans[table];
         let mut refused: Vec<(Unit, Refused)> = Vec::new();
+        // New rows must not take the places of those that are about to come back.
+        let mut next = self.last_place(plan)?;
         self.spool.each_taken(plan.number, &mut |unit| {
-            let said = if bag { self.write_count(plan, &unit)? } else { self.write_row(plan, &unit, in_place)? };
+            let said =
+                if bag { self.write_count(plan, &unit)? } else { self.write_row(plan, &unit, in_place, &mut next)? };
             refused.extend(said.map(|said| (unit, said)));
             Ok(())
         })?;
@@ -161,6 +164,16 @@ impl Merge<'_> {
             self.refuse(table, &unit, said)?;
         }
         Ok(if any { Wrote::Some } else { Wrote::All })
+    }
+
+    /// Returns the highest rowid that ours has given, if rows have places that are no column.
+    fn last_place(&self, plan: &Plan) -> Result<Option<i64>> {
+        let Some(table) = self.o.tables.get(&plan.lower).filter(|_| plan.keeps_places() && !plan.is_virtual()) else {
+            return Ok(None);
+        };
+        let Some(rowid) = table.real.rowid_name() else { return Ok(None) };
+        let sql = format!("SELECT coalesce(max({rowid}), 0) FROM {}", quoted(&table.real.name));
+        Ok(self.o.conn.query_row(&sql, [], |row| row.get(0))?)
     }
 
     /// Tells whether changed rows can be updated where they are, as nothing can be in their way.
@@ -203,15 +216,21 @@ impl Merge<'_> {
     }
 
     /// Writes one merged row.
-    fn write_row(&self, plan: &Plan, unit: &Unit, in_place: bool) -> Result<Option<Refused>> {
+    fn write_row(&self, plan: &Plan, unit: &Unit, in_place: bool, next: &mut Option<i64>) -> Result<Option<Refused>> {
         let Some(row) = &unit.merged else { return Ok(None) };
         let known = || self.fails_anyway(plan, row, unit.ours.as_ref(), unit.theirs.as_ref());
         let done = match unit.ours.is_some() && in_place {
             true => self.checked(&known, &|| self.update(plan, unit, row))?,
             false => {
-                let kept = unit.place.filter(|_| plan.keeps_places() && unit.ours.is_some());
-                let place = if plan.is_virtual() { rowid_of(&unit.key).filter(|_| plan.keeps_places()) } else { kept };
-                self.insert_checked(plan, place, row, &known)?
+                let place = match (plan.is_virtual(), unit.ours.is_some()) {
+                    (true, _) => rowid_of(&unit.key),
+                    (false, true) => unit.place,
+                    (false, false) => {
+                        *next = next.and_then(|n| n.checked_add(1));
+                        *next
+                    }
+                };
+                self.insert_checked(plan, place.filter(|_| plan.keeps_places()), row, &known)?
             }
         };
         if done.is_ok() && plan.merged().is_some_and(|m| m.pairing == Pairing::Rowid) {
