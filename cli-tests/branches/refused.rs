@@ -86,7 +86,7 @@ fn merge_moves_forward_only() {
     assert_eq!(env.graft(["merge", "--ff-only", "main"]).ok(), "Already up to date.\n");
     env.graft(["switch", "-c", "third"]).ok();
     env.graft(["commit", "--allow-empty", "-m", "three"]).ok();
-    env.graft(["merge", "dev"]).refused(&["diverged", "1 commit"]);
+    env.graft(["merge", "--ff-only", "dev"]).refused(&["diverged", "1 commit"]);
     env.graft(["switch", "main"]).ok();
     let forward = env.graft(["merge", "--ff-only", "dev"]).ok();
     assert!(forward.starts_with("Updating ") && forward.ends_with("Fast-forward\n"), "{forward}");

@@ -1,29 +1,31 @@
 //! `graft pull`: fetches, and moves the current branch forward.
 
-use std::io::Write;
-
 use serde::Serialize;
 
 use super::checked_out::{self, File};
-use super::{Outcome, fetch, remote};
+use super::{Outcome, fetch, merge, remote};
 use crate::cli::context::Context;
-use crate::cli::error::exit;
+use crate::cli::json;
+use crate::cli::render::conflicts::Conflict;
 use crate::cli::render::traffic::TrafficJson;
 use crate::cli::render::view;
-use crate::cli::{json, revs};
-use crate::repo::ops::merge::Merged;
+use crate::repo::ops::merge::{MergeResult, Merged};
 use crate::repo::ops::pull::PullOptions;
 
 /// Fetch, and move the current branch and the worktree forward.
 ///
 /// Brings what the remote has and moves the current branch to the one that it follows, if that has all commits of the current
-/// one. The worktree changes as with 'graft merge'. A branch with commits of its own is left as it is.
+/// one. The worktree changes as with 'graft merge'. A branch with commits of its own is left as it is, unless --no-rebase says to merge.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  graft pull\n  graft pull --ff-only origin main")]
+#[command(after_help = "Examples:\n  graft pull\n  graft pull --no-rebase origin main")]
 pub struct Args {
-    /// Only move forward, as is always done now; for scripts that want to be sure.
+    /// Only move forward, as is done unless something else is said; for scripts that want to be sure.
     #[arg(long)]
     pub ff_only: bool,
+
+    /// Merge where the branch has commits of its own.
+    #[arg(long, conflicts_with = "ff_only")]
+    pub no_rebase: bool,
 
     /// Remove refs here that follow branches which the remote does not have any more.
     #[arg(short, long)]
@@ -47,6 +49,7 @@ struct Answer<'a> {
     from: Option<String>,
     to: String,
     files: Vec<File<'a>>,
+    conflicts: Vec<Conflict<'a>>,
     warnings: Vec<String>,
     traffic: TrafficJson,
 }
@@ -59,38 +62,29 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
         branch: args.branch,
         prune: args.prune,
         tags: args.tags.into(),
+        merge: args.no_rebase,
     };
     let pulled = repo.pull(&options)?;
-    let done = match &pulled.merged {
-        Merged::UpToDate => None,
-        Merged::FastForward { done, .. } => Some(done),
-    };
+    let done = merge::checkout(&pulled.merged);
     let warnings = done.map_or(&[][..], |d| &d.warnings);
-    warnings.iter().for_each(|w| ctx.say.warning(w));
+    merge::warn(&pulled.merged, ctx);
     if ctx.out.json {
         let answer = Answer {
-            result: if done.is_some() { "fast-forward" } else { "up-to-date" },
+            result: merge::word(&pulled.merged, false),
             url: &pulled.fetched.url,
             from: pulled.old.map(|id| id.to_string()),
             to: pulled.new.to_string(),
             files: done.iter().flat_map(|d| &d.files).map(checked_out::file).collect(),
+            conflicts: match &pulled.merged {
+                Merged::Merged(mixed) => merge::all_conflicts(mixed),
+                _ => Vec::new(),
+            },
             warnings: view::warnings(warnings),
             traffic: pulled.fetched.traffic.into(),
         };
         json::write(&mut ctx.out, "pull/1", &answer)?;
-        return Ok(exit::DONE);
+        return Ok(merge::code(&pulled.merged));
     }
     fetch::tell(&repo, &pulled.fetched, ctx);
-    if ctx.globals.quiet {
-        return Ok(exit::DONE);
-    }
-    match (done, pulled.old) {
-        (None, _) => writeln!(ctx.out, "Already up to date.")?,
-        (Some(_), None) => writeln!(ctx.out, "Fast-forward to {}", revs::short(&repo, &pulled.new))?,
-        (Some(_), Some(old)) => {
-            writeln!(ctx.out, "Updating {}..{}", revs::short(&repo, &old), revs::short(&repo, &pulled.new))?;
-            writeln!(ctx.out, "Fast-forward")?;
-        }
-    }
-    Ok(exit::DONE)
+    merge::tell(&repo, &pulled.merged, pulled.new, MergeResult::Commit, ctx)
 }

@@ -30,7 +30,7 @@ use crate::repo::worktree::ignore_rules::UntrackableError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
-use crate::sqlite::merge::{FileMergeError, MergeError};
+use crate::sqlite::merge::{FileMergeError, RowMergeError};
 use crate::store::remote::RemoteError;
 use crate::store::replica::ReplicaError;
 use crate::store::{StoreError, VolumeError};
@@ -106,7 +106,7 @@ impl From<FileMergeError> for Failure {
         match error {
             FileMergeError::Database(e) => RepoError::from(e).into(),
             FileMergeError::Write(e) => RepoError::from(e).into(),
-            FileMergeError::Merge(MergeError::Interrupted(_) | MergeError::Diff(DiffError::Interrupted(_))) => {
+            FileMergeError::Merge(RowMergeError::Interrupted(_) | RowMergeError::Diff(DiffError::Interrupted(_))) => {
                 Self::silent(exit::INTERRUPTED)
             }
             other => described(&other),

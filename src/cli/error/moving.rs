@@ -35,9 +35,17 @@ pub(super) fn switch(error: &SwitchError) -> String {
 /// Returns what helps where nothing can be merged.
 pub(super) fn merge(error: &MergeError) -> String {
     match error {
-        MergeError::Diverged { name, .. } => format!(
-            "'graft log --graph HEAD {name}' shows both; a branch can only move forward to one that has all of its commits"
+        MergeError::Diverged { name, .. } => {
+            format!("'graft log --graph HEAD {name}' shows both; without --ff-only they are merged")
+        }
+        MergeError::Unrelated { .. } => {
+            "--allow-unrelated-histories merges them all the same: rows that both have are equal or in conflict"
+                .to_owned()
+        }
+        MergeError::CrissCross { name, .. } => format!(
+            "this cannot be merged yet; 'graft log --graph HEAD {name}' shows where they crossed, and 'graft merge-file' merges single files"
         ),
+        MergeError::Rows { .. } => "'graft merge-file' merges single files; nothing was changed".to_owned(),
     }
 }
 

@@ -116,7 +116,7 @@ pub fn sync(error: &SyncError) -> Option<String> {
         }
         SyncError::CheckedOut(_) => text("use 'graft pull', or fetch without naming a destination"),
         SyncError::Diverged { upstream, .. } => Some(format!(
-            "look at both with 'graft log --graph HEAD {upstream}'; keep yours on a branch of its own ('graft branch mine') and go to \
+            "'graft pull --no-rebase' merges them; look at both with 'graft log --graph HEAD {upstream}'; or keep yours on a branch of its own ('graft branch mine') and go to \
              theirs with 'graft reset --hard {upstream}', or overwrite theirs with 'graft push --force-with-lease'"
         )),
         SyncError::NotEmpty(_) => text("name another folder, or empty that one"),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::diff::value::{self, Named};
 use crate::model::Value;
+use crate::repo::ops::three_way::{FileConflict, FileConflictKind};
 use crate::sqlite::merge::{self, ConflictKind, Member, Merged, RowKey};
 
 /// Conflicts that are shown, at most.
@@ -23,6 +24,13 @@ pub struct Conflict<'a> {
     columns: &'a [String],
     members: Vec<Row<'a>>,
     detail: Option<&'a str>,
+}
+
+impl Conflict<'_> {
+    /// Gives it another number.
+    pub fn numbered(self, n: usize) -> Self {
+        Self { n, ..self }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,6 +68,33 @@ pub fn conflict<'a>(n: usize, path: &'a str, conflict: &'a merge::Conflict) -> C
         columns: &conflict.columns,
         members: conflict.members.iter().map(|m| Row { table: &m.table, key: key(&m.key) }).collect(),
         detail: conflict.detail.as_deref(),
+    }
+}
+
+/// Returns a file that cannot be decided as a whole, as JSON.
+pub fn file(conflict: &FileConflict) -> Conflict<'_> {
+    let is_content = conflict.kind == FileConflictKind::Content;
+    Conflict {
+        n: 0,
+        path: conflict.path.as_str(),
+        kind: if is_content { "content" } else { "file" },
+        reason: (!is_content).then(|| conflict.kind.word()),
+        table: None,
+        key: None,
+        columns: &[],
+        members: Vec::new(),
+        detail: None,
+    }
+}
+
+/// Says in words what is in conflict about a file as a whole.
+pub fn about_file(conflict: &FileConflict) -> &'static str {
+    match conflict.kind {
+        FileConflictKind::Content => "both changed it, and it is no database in all three states",
+        FileConflictKind::DeleteModify => "deleted here, changed there",
+        FileConflictKind::ModifyDelete => "changed here, deleted there",
+        FileConflictKind::RenameRename => "both gave it another name",
+        FileConflictKind::NameTaken => "a file that one side renamed would get the name of another one",
     }
 }
 

@@ -21,5 +21,6 @@ pub mod sign_off;
 pub mod stash;
 pub mod switch;
 pub mod tag;
+pub mod three_way;
 pub mod undo;
 pub mod update_ref;

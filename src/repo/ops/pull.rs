@@ -4,11 +4,12 @@ use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
 use crate::repo::error::Result;
 use crate::repo::history::walk;
-use crate::repo::ops::merge::Merged;
+use crate::repo::ops::merge::{Forward, MergeRequest, MergeResult, Merged};
 use crate::repo::remote::SyncError;
 use crate::repo::remote::refspec::candidates;
 use crate::repo::remote::{FetchOptions, Fetched, Tags};
 use crate::repo::state::objects::ObjectReader;
+use crate::sqlite::merge::MergeOptions;
 
 /// What to pull.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ pub struct PullOptions {
     pub prune: bool,
     /// Which tags.
     pub tags: Tags,
+    /// Merge, if the branch has commits of its own.
+    pub merge: bool,
 }
 
 /// What a pull did.
@@ -37,7 +40,7 @@ pub struct Pulled {
 }
 
 impl Repository {
-    /// Fetches, and moves the current branch and the worktree forward. A branch with commits of its own is refused.
+    /// Fetches, and moves the current branch and the worktree forward. A branch with commits of its own is refused, or merged.
     pub fn pull(&self, options: &PullOptions) -> Result<Pulled> {
         let branch = self.current_branch()?.ok_or(SyncError::Detached)?;
         let short = branch.short().to_owned();
@@ -70,11 +73,25 @@ impl Repository {
         let tip = found.and_then(|one| one.new).ok_or_else(no_such)?;
         let new = self.peel_tags(&tip)?.id();
         let old = self.refs().resolve(&branch)?;
-        let from = format!("{remote}/{}", wanted.trim_start_matches("refs/heads/"));
+        let from = format!("{remote}/{}", short_name(&wanted));
         if let Some(old) = old
             && !walk::is_ancestor(self, new, old)?
         {
             let (ahead, behind) = walk::ahead_behind(self, old, new)?;
+            if ahead > 0 && options.merge {
+                let request = MergeRequest {
+                    name: from.clone(),
+                    commit: new,
+                    message: Some(format!("Merge branch '{}' of {}", short_name(&wanted), fetched.url)),
+                    forward: Forward::Auto,
+                    rows: MergeOptions::default(),
+                    unrelated: false,
+                    result: MergeResult::Commit,
+                    reason: format!("pull {from}"),
+                };
+                let merged = self.merge(&request)?;
+                return Ok(Pulled { fetched, old: Some(old), new, merged });
+            }
             if ahead > 0 {
                 return Err(SyncError::Diverged { branch: short, upstream: from, ahead, behind }.into());
             }
@@ -82,4 +99,9 @@ impl Repository {
         let merged = self.fast_forward(new, &from, &format!("pull {from}"))?;
         Ok(Pulled { fetched, old, new, merged })
     }
+}
+
+/// Returns the name of a branch without what all branches begin with.
+fn short_name(branch: &str) -> &str {
+    branch.trim_start_matches("refs/heads/")
 }

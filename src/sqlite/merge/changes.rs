@@ -9,7 +9,7 @@ use super::plan::{Pairing, Plan};
 use super::renames::find_pair;
 use super::spool::Unit;
 use super::state::{State, StateTable};
-use super::{Merge, MergeError, Of, Result};
+use super::{Merge, Of, Result, RowMergeError};
 use crate::model::Value;
 use crate::sqlite::diff::encode;
 use crate::sqlite::diff::side::{param, quoted, value};
@@ -249,7 +249,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Option<i64>, Vec<Value
     Ok((row.get(0)?, values))
 }
 
-fn unreadable(table: &StateTable, e: rusqlite::Error) -> MergeError {
+fn unreadable(table: &StateTable, e: rusqlite::Error) -> RowMergeError {
     match crate::sqlite::error::code(&e) {
         Some(rusqlite::ffi::SQLITE_ERROR) => {
             DiffError::Unreadable { table: table.real.name.clone(), detail: message(&e) }.into()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{MergeError, MergeOptions, Merged, States, merge};
+use super::{MergeOptions, Merged, RowMergeError, States, merge};
 use crate::model::PageSource;
 use crate::sqlite::detect::{Detected, classify};
 use crate::sqlite::error::DatabaseError;
@@ -22,7 +22,7 @@ pub enum FileMergeError {
     Database(#[from] DatabaseError),
     /// They cannot be merged.
     #[error(transparent)]
-    Merge(#[from] MergeError),
+    Merge(#[from] RowMergeError),
     /// The result cannot be written.
     #[error(transparent)]
     Write(#[from] MaterializeError),
@@ -58,11 +58,12 @@ pub fn merge_files(
     export_to(&*ours, out, &mut temp)?;
     let states = States { base, ours, theirs, differing: (None, None) };
     let merged = {
-        let conn = Connection::open(temp.path()).map_err(MergeError::Sqlite)?;
+        let conn = Connection::open(temp.path()).map_err(RowMergeError::Sqlite)?;
         // Nobody else knows the file, and it is made durable as a whole.
-        conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF").map_err(MergeError::Sqlite)?;
+        conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF")
+            .map_err(RowMergeError::Sqlite)?;
         let merged = merge(&states, &conn, options)?;
-        conn.close().map_err(|(_, e)| MergeError::Sqlite(e))?;
+        conn.close().map_err(|(_, e)| RowMergeError::Sqlite(e))?;
         merged
     };
     drop(states);

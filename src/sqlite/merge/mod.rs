@@ -20,6 +20,7 @@ mod definition;
 mod files;
 mod keyless;
 mod layout;
+mod pages;
 mod plan;
 mod programs;
 mod references;
@@ -46,6 +47,7 @@ use crate::sqlite::diff::{Diff, DiffError, DiffOptions, Identity};
 use crate::sqlite::file_source::EmptySource;
 use crate::util::interrupt::Interrupted;
 pub use files::{FileMergeError, merge_files};
+pub use pages::{MergedPages, merge_pages};
 use plan::Plan;
 use spool::Spool;
 use state::{Objects, State};
@@ -213,7 +215,7 @@ pub struct Merged {
 
 /// Why the states cannot be merged; nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum MergeError {
+pub enum RowMergeError {
     /// A state cannot be read.
     #[error(transparent)]
     Diff(#[from] DiffError),
@@ -228,7 +230,7 @@ pub enum MergeError {
     Interrupted(#[from] Interrupted),
 }
 
-type Result<T, E = MergeError> = std::result::Result<T, E>;
+type Result<T, E = RowMergeError> = std::result::Result<T, E>;
 
 /// One of the two that changed the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

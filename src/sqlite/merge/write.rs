@@ -7,7 +7,7 @@ use super::cells::{Cell, Row, same_row};
 use super::plan::{Pairing, Plan, Rows};
 use super::spool::Unit;
 use super::state::{SETTINGS, State, empty_scratch, read_objects};
-use super::{Conflict, ConflictKind, Merge, MergeError, Result};
+use super::{Conflict, ConflictKind, Merge, Result, RowMergeError};
 use crate::model::Value;
 use crate::sqlite::diff::TableKind;
 use crate::sqlite::diff::encode::decode;
@@ -267,10 +267,10 @@ impl Merge<'_> {
             self.ignore_checks(false)?;
             return match again {
                 Ok(()) => Ok(Ok(())),
-                Err(e) => Refused::of(&e).map_or_else(|| Err(MergeError::Sqlite(e)), |refused| Ok(Err(refused))),
+                Err(e) => Refused::of(&e).map_or_else(|| Err(RowMergeError::Sqlite(e)), |refused| Ok(Err(refused))),
             };
         }
-        refused.map_or_else(|| Err(MergeError::Sqlite(e)), |refused| Ok(Err(refused)))
+        refused.map_or_else(|| Err(RowMergeError::Sqlite(e)), |refused| Ok(Err(refused)))
     }
 
     pub(super) fn ignore_checks(&self, ignore: bool) -> Result<()> {
