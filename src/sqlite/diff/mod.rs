@@ -118,7 +118,7 @@ pub enum Compared {
 }
 
 /// A table in the old state, the new one, or both; under two names if it was renamed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TablePair {
     /// Its name; the new one if it was renamed.
     pub name: String,

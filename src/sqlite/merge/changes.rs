@@ -13,7 +13,7 @@ use super::{Merge, Of, Result, RowMergeError};
 use crate::model::Value;
 use crate::sqlite::diff::encode;
 use crate::sqlite::diff::side::{param, quoted, value};
-use crate::sqlite::diff::{Diff, DiffError, Identity, RowPair, TablePair};
+use crate::sqlite::diff::{DiffError, Identity, RowPair};
 use crate::sqlite::error::message;
 use crate::util::interrupt;
 
@@ -62,21 +62,10 @@ impl Merge<'_> {
     /// Hands out the rows that one side changed, in the merged layout.
     pub(super) fn each_change(&self, of: Of, plan: &Plan, identity: Identity, on: &mut OnChange<'_>) -> Result<()> {
         let Some(merged) = plan.merged() else { return Ok(()) };
-        let split;
-        let (diff, pair): (&Diff, &TablePair) = match self.pair(of, &plan.lower) {
-            Some(known) => known,
-            // A table that a side renamed may be one that is gone and one that is new for the merge.
-            None => match self.split_pair(of, &plan.lower) {
-                Some((diff, pair)) => {
-                    split = pair;
-                    (diff, &split)
-                }
-                None => return Ok(()),
-            },
-        };
+        let Some((diff, pair)) = self.pair(of, &plan.lower) else { return Ok(()) };
         let layouts = [&merged.layouts[BASE], &merged.layouts[if of == Of::Ours { OURS } else { THEIRS }]];
         let again;
-        let (diff, pair): (&Diff, &TablePair) = match identity {
+        let (diff, pair) = match identity {
             Identity::Auto => (diff, pair),
             other => {
                 again = (self.again)(of, other)?;
@@ -99,7 +88,7 @@ impl Merge<'_> {
             }
             on(Change { key: row.key, old, new, count: row.count })
         };
-        diff.row_pairs(pair, &mut |row| match handed(row) {
+        diff.row_pairs(&pair, &mut |row| match handed(row) {
             Ok(()) => ControlFlow::Continue(()),
             Err(e) => {
                 failed = Err(e);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Conflict, Merge, Of, Result};
 use crate::sqlite::diff::side::quoted;
-use crate::sqlite::diff::{Diff, TableKind, TablePair};
+use crate::sqlite::diff::{Diff, Table, TableKind, TablePair};
 
 /// New names by old ones in lower case.
 type Renames = BTreeMap<String, String>;
@@ -75,8 +75,11 @@ impl Merge<'_> {
                 }
             }
             if let Some(name) = self.o.tables.get(old).map(|t| t.now.name.clone()) {
-                renamed &= rename_table(&mut self.o, &name, &new);
-                self.renames.push(table_statement(&name, &new));
+                let done = rename_table(&mut self.o, &name, &new);
+                renamed &= done;
+                if done && !name.eq_ignore_ascii_case(&new) {
+                    self.renames.push(table_statement(&name, &new));
+                }
             }
             if !renamed {
                 self.add_schema_conflict(old, "rename", Vec::new(), Some(format!("{new} is taken")));
@@ -138,7 +141,7 @@ impl Merge<'_> {
     }
 
     /// Returns the diff of one side, and the pair in it that is a table of the merge.
-    pub(super) fn pair(&self, of: Of, table: &str) -> Option<(&Diff, &TablePair)> {
+    pub(super) fn pair(&self, of: Of, table: &str) -> Option<(&Diff, TablePair)> {
         let (diff, state) = match of {
             Of::Ours => (self.ours, &self.o),
             Of::Theirs => (self.theirs, &self.t),
@@ -154,27 +157,12 @@ impl Merge<'_> {
     }
 }
 
-impl Merge<'_> {
-    /// As [`Merge::pair`], of a table that the diff takes for a renamed one.
-    pub(super) fn split_pair(&self, of: Of, table: &str) -> Option<(&Diff, TablePair)> {
-        let (diff, state) = match of {
-            Of::Ours => (self.ours, &self.o),
-            Of::Theirs => (self.theirs, &self.t),
-        };
-        let old = self.b.tables.get(table).map(|t| &t.real.name);
-        let new = state.tables.get(table).map(|t| &t.real.name);
-        let is =
-            |name: Option<&String>, table: &Option<crate::sqlite::diff::Table>| name == table.as_ref().map(|t| &t.name);
-        let found = diff.tables_by_name().into_iter().find(|pair| is(old, &pair.old) && is(new, &pair.new));
-        Some((diff, found?))
-    }
-}
-
-/// Finds the pair of two tables by the names that they have in their states.
-pub(super) fn find_pair<'d>(diff: &'d Diff, old: Option<&String>, new: Option<&String>) -> Option<&'d TablePair> {
-    let is =
-        |name: Option<&String>, table: &Option<crate::sqlite::diff::Table>| name == table.as_ref().map(|t| &t.name);
-    diff.tables().iter().find(|pair| is(old, &pair.old) && is(new, &pair.new))
+/// Finds the pair of two tables by the names that they have in their states. A table that a side renamed may be one that is gone and
+/// one that is new for the merge.
+pub(super) fn find_pair(diff: &Diff, old: Option<&String>, new: Option<&String>) -> Option<TablePair> {
+    let is = |name: Option<&String>, table: &Option<Table>| name == table.as_ref().map(|t| &t.name);
+    let both = |pair: &TablePair| is(old, &pair.old) && is(new, &pair.new);
+    diff.tables().iter().find(|pair| both(pair)).cloned().or_else(|| diff.tables_by_name().into_iter().find(both))
 }
 
 fn rename_table(state: &mut super::State<'_>, old: &str, new: &str) -> bool {

@@ -166,7 +166,7 @@ impl Merge<'_> {
     fn has_same_rows(&self, of: Of, name: &str) -> Result<bool> {
         let Some((diff, pair)) = self.pair(of, name) else { return Ok(false) };
         let mut same = true;
-        diff.row_pairs(pair, &mut |_| {
+        diff.row_pairs(&pair, &mut |_| {
             same = false;
             ControlFlow::Break(())
         })?;
@@ -177,7 +177,7 @@ impl Merge<'_> {
         let pair = find_pair(&bags, pair.old.as_ref().map(|t| &t.name), pair.new.as_ref().map(|t| &t.name));
         let Some(pair) = pair else { return Ok(false) };
         let mut same = true;
-        bags.row_pairs(pair, &mut |_| {
+        bags.row_pairs(&pair, &mut |_| {
             same = false;
             ControlFlow::Break(())
         })?;
@@ -288,7 +288,7 @@ impl Merge<'_> {
             let Some((diff, pair)) = self.pair(of, &plan.lower).filter(|(_, p)| p.compared == Compared::Rows) else {
                 return Ok(None);
             };
-            Ok(Some(diff.key_holds_null(pair)?))
+            Ok(Some(diff.key_holds_null(&pair)?))
         };
         if !table.key.is_empty() && both(Of::Ours)? != Some(true) && both(Of::Theirs)? != Some(true) {
             return Ok(Pairing::Key);
@@ -317,7 +317,7 @@ impl Merge<'_> {
             }
             let Some((diff, pair)) = self.pair(of, name) else { continue };
             let mut edited = BTreeSet::new();
-            diff.row_pairs(pair, &mut |row| {
+            diff.row_pairs(&pair, &mut |row| {
                 if let (Some(old), Some(new)) = (row.old, row.new) {
                     edited.extend(dropped.iter().filter(|(i, j)| !old[*i].is_same(&new[*j])).map(|(i, _)| *i));
                 }
