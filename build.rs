@@ -4,6 +4,7 @@ const NEEDED: [&str; 2] = ["SQLITE_ENABLE_DBPAGE_VTAB", "SQLITE_ENABLE_SESSION"]
 const FLAGS: &str =
     "-DSQLITE_ENABLE_DBPAGE_VTAB -DSQLITE_ENABLE_SESSION -DSQLITE_ENABLE_PREUPDATE_HOOK -DSQLITE_ENABLE_MATH_FUNCTIONS";
 
+#[allow(clippy::print_stderr, reason = "what a build script says to whoever builds")]
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBSQLITE3_FLAGS");
     let flags = std::env::var("LIBSQLITE3_FLAGS").unwrap_or_default();

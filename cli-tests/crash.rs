@@ -286,6 +286,27 @@ fn merge() {
 }
 
 #[test]
+fn merge_of_rows() {
+    let prepare = |env: &TestEnvironment| {
+        two_commits(env);
+        make(&env.path("other.db"), 30, "WAL");
+        env.graft(["add", "other.db"]).ok();
+        env.graft(["commit", "-m", "a second file"]).ok();
+        env.graft(["switch", "-c", "dev"]).ok();
+        for name in ["app.db", "other.db"] {
+            sql(&env.path(name), "UPDATE item SET body = 'there' WHERE id % 5 = 0");
+        }
+        env.graft(["commit", "-am", "there"]).ok();
+        env.graft(["switch", "main"]).ok();
+        for name in ["app.db", "other.db"] {
+            sql(&env.path(name), "UPDATE item SET body = 'here' WHERE id % 5 = 1");
+        }
+        env.graft(["commit", "-am", "here"]).ok();
+    };
+    Walk { prepare: &prepare, operation: &["merge", "dev"] }.run();
+}
+
+#[test]
 fn reset_over_unsaved_work() {
     Walk { prepare: &unsaved, operation: &["reset", "--hard", "HEAD~2"] }.run();
 }

@@ -34,6 +34,7 @@ mod growth;
 mod hard_links;
 mod hooks;
 mod lost_names;
+mod merge;
 mod not_permitted;
 mod processes;
 mod read_only;

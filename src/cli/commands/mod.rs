@@ -32,6 +32,7 @@ pub mod ls_tree;
 pub mod materialize;
 pub mod merge;
 pub mod merge_base;
+pub mod merge_driver;
 pub mod merge_file;
 pub mod mv;
 pub mod name_rev;
@@ -95,6 +96,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "cat-file",
             "fsck",
             "difftool-helper",
+            "merge-driver",
             "volume",
         ],
     ),
@@ -145,6 +147,7 @@ pub enum Command {
     RevList(Box<rev_list::Args>),
     MergeBase(merge_base::Args),
     MergeFile(merge_file::Args),
+    MergeDriver(merge_driver::Args),
     Describe(describe::Args),
     NameRev(name_rev::Args),
     CommitTree(commit_tree::Args),
@@ -192,6 +195,7 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Switch(args) => switch::run(args, ctx),
         Command::Merge(args) => merge::run(args, ctx),
         Command::MergeFile(args) => merge_file::run(args, ctx),
+        Command::MergeDriver(args) => merge_driver::run(args, ctx),
         Command::Reset(args) => reset::run(args, ctx),
         Command::Stash(args) => stash::run(args, ctx),
         Command::Undo(args) => undo::run(args, ctx),

@@ -1,7 +1,7 @@
 //! Three states of all files become one: each file by itself, databases row by row.
 //!
 //! Nothing is locked and nothing of the repository is changed meanwhile; what is new waits in batches of the store until
-//! [`ThreeWay::publish`].
+//! they are published.
 
 use std::collections::{BTreeMap, BTreeSet};
 

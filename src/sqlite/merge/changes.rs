@@ -212,7 +212,7 @@ pub(super) fn each_row(
     let mut rows = statement.query([]).map_err(|e| unreadable(table, e))?;
     let mut count = 0u32;
     while let Some(row) = rows.next().map_err(|e| unreadable(table, e))? {
-        if count % 4096 == 0 {
+        if count.is_multiple_of(4096) {
             interrupt::check()?;
         }
         count = count.wrapping_add(1);

@@ -46,7 +46,7 @@ pub fn merge_files(
 ) -> Result<Merged, FileMergeError> {
     let open = |path: Option<&Path>| -> Result<Arc<dyn PageSource>, FileMergeError> {
         let Some(path) = path else { return Ok(Arc::new(EmptySource)) };
-        match classify(path).map_err(|source| FileMergeError::Io { path: path.into(), source })? {
+        match classify(path).map_err(|e| DatabaseError::io(path, e))? {
             Detected::Empty => Ok(Arc::new(EmptySource)),
             _ => Ok(Arc::new(FileSource::open(path, write.busy())?)),
         }

@@ -42,8 +42,9 @@ impl Merge<'_> {
         let mut statement = conn.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (rid, old, new, key): (i64, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let rid: i64 = row.get(0)?;
+            let packed = |i| row.get::<_, Option<Vec<u8>>>(i);
+            let (old, new, key) = (packed(1)?, packed(2)?, packed(3)?);
             if let (Some(new), Some(key)) = (&new, &key) {
                 let mut unit = self.spool.get(plan.number, key)?.unwrap_or_default();
                 unit.key.clone_from(key);

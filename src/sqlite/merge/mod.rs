@@ -31,8 +31,6 @@ mod schema;
 mod settle;
 mod spool;
 mod state;
-#[cfg(test)]
-mod tests;
 mod tokens;
 mod whole;
 mod write;

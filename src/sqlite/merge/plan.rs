@@ -23,7 +23,7 @@ pub(super) enum Rows {
     /// All from theirs: the table is made anew.
     Theirs,
     /// From both, one by one.
-    Merged(MergedRows),
+    Merged(Box<MergedRows>),
 }
 
 /// How the rows of a table are merged.

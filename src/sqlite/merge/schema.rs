@@ -267,7 +267,7 @@ impl Merge<'_> {
             true => Pairing::Key,
             false => self.pairing(&plan, &states)?,
         };
-        plan.rows = Rows::Merged(MergedRows { pairing, rekeyed, layouts });
+        plan.rows = Rows::Merged(Box::new(MergedRows { pairing, rekeyed, layouts }));
         if rekeyed && !self.gather_rekeyed(&plan)? {
             self.wait(name, "key", Vec::new(), None);
             return Ok(());
