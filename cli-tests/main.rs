@@ -33,6 +33,7 @@ mod format_version;
 mod growth;
 mod hard_links;
 mod hooks;
+mod links;
 mod lost_names;
 mod merge;
 mod not_permitted;

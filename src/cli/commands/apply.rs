@@ -162,7 +162,7 @@ fn script(bytes: &[u8]) -> Option<&str> {
 fn named(script: &str, ctx: &Context) -> Result<PathBuf, Failure> {
     let name = script[MAGIC.len()..].lines().next().unwrap_or_default();
     let repo = ctx.repository()?;
-    let path = RepoPath::new(name).map(|p| p.under(repo.top())).unwrap_or_default();
+    let path = RepoPath::new(name).map(|p| repo.file_of(&p)).unwrap_or_default();
     if !path.exists() && deny_unmaterialized(&path, Path::new(name), ctx).is_ok() {
         return Err(Failure::new(format!("the changes are for '{name}', which is not there"))
             .help("name the database to change: 'graft apply <file> <database>'"));

@@ -395,6 +395,9 @@ fn remove(error: &RemoveError) -> Option<String> {
         RemoveError::LocalChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
         RemoveError::StagedChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
         RemoveError::InUse { .. } => "close the program that has it open",
+        RemoveError::BehindLink(_) => {
+            "remove the link and put the folder back, or 'graft rm --cached' to stop tracking what was there"
+        }
         RemoveError::DestinationExists(_) => "-f overwrites it",
         RemoveError::NotAFolder(_) => "make the folder first",
         RemoveError::Path(_) | RemoveError::IntoItself(_) => return None,

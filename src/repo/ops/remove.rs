@@ -72,6 +72,9 @@ pub enum RemoveError {
         /// Its `-wal` or `-journal`.
         sidecar: PathBuf,
     },
+    /// It lies behind a symbolic link, so it is not in the worktree.
+    #[error("'{0}' is beyond a symbolic link, so it is not in the worktree")]
+    BehindLink(RepoPath),
     /// The destination exists.
     #[error("destination '{0}' exists")]
     DestinationExists(RepoPath),
@@ -141,7 +144,7 @@ impl Repository {
         let head = self.head_files()?;
         for entry in entries {
             let committed = head.iter().any(|h| h.path == entry.path && h.snapshot == entry.snapshot);
-            let file = entry.path.under(self.top());
+            let file = self.file_of(&entry.path);
             let is_there = || Fingerprint::stat_only(&file).is_ok_and(|p| p.is_some()) || self.is_unmaterialized(entry);
             let present = !cached && is_there();
             if present && self.worktree_change(entry)?.0.is_some() {
@@ -179,11 +182,14 @@ impl Repository {
         for entry in found {
             let rest = &entry.path.as_str()[from_root.len()..];
             let to = RepoPath::new(&format!("{to_root}{rest}")).map_err(RemoveError::Path)?;
-            let taken = to.under(self.top()).symlink_metadata().is_ok() || index.get(&to).is_some();
+            if let Some(path) = [&entry.path, &to].into_iter().find(|path| self.is_behind_link(path)) {
+                return Err(RemoveError::BehindLink(path.clone()).into());
+            }
+            let taken = self.file_of(&to).symlink_metadata().is_ok() || index.get(&to).is_some();
             if taken && !options.force {
                 return Err(RemoveError::DestinationExists(to).into());
             }
-            if let Some(sidecar) = sidecars::unfinished(&entry.path.under(self.top()))
+            if let Some(sidecar) = sidecars::unfinished(&self.file_of(&entry.path))
                 && (options.dry_run || !self.settle(&entry.path)?)
             {
                 return Err(RemoveError::InUse { path: entry.path.clone(), sidecar }.into());
@@ -195,12 +201,12 @@ impl Repository {
 
     /// Has SQLite finish that work; false if a program has the database open, or only that can read it.
     fn settle(&self, path: &RepoPath) -> Result<bool> {
-        if !matches!(classify(&path.under(self.top())), Ok(Detected::Sqlite(_))) {
+        if !matches!(classify(&self.file_of(path)), Ok(Detected::Sqlite(_))) {
             return Ok(false);
         }
         let tmp = self.tmp();
         let options = WriteOptions { busy_timeout: self.settings().busy_timeout, ..WriteOptions::new(&tmp) };
-        Ok(materialize::settle(&path.under(self.top()), &options)?)
+        Ok(materialize::settle(&self.file_of(path), &options)?)
     }
 
     pub(in crate::repo) fn move_file(
@@ -210,7 +216,7 @@ impl Repository {
         to: &RepoPath,
         lock: &FileLock,
     ) -> Result<()> {
-        let (source, target) = (from.under(self.top()), to.under(self.top()));
+        let (source, target) = (self.file_of(from), self.file_of(to));
         let is_file = source.exists();
         if let Some(parent) = target.parent().filter(|_| is_file) {
             durable::create_dir_all(parent).map_err(RepoError::file("create", parent))?;

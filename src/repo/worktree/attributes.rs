@@ -28,7 +28,7 @@ impl Repository {
         let mut known = before.clone();
         let mut usual = None;
         for path in paths {
-            let Some(now) = Attributes::of(&path.under(self.top())).map(Attributes::harmless) else { continue };
+            let Some(now) = Attributes::of(&self.file_of(path)).map(Attributes::harmless) else { continue };
             let usual = usual.get_or_insert_with(|| {
                 let fresh = TempFile::create_in(&self.tmp()).ok();
                 fresh.and_then(|file| Attributes::of(file.path())).map(Attributes::harmless)

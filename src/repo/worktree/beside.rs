@@ -57,7 +57,7 @@ pub fn refuse_other_name(file: &Path, shown: &Path) -> Result<(), BesideError> {
 impl Repository {
     /// Says what lies beside a file, which is of this kind, and makes what is taken of it less than a program sees.
     pub(super) fn warnings_beside(&self, path: &RepoPath, kind: FileKind) -> Vec<Warning> {
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         let mut out = Vec::new();
         if kind == FileKind::Opaque {
             if let Some(sidecar) = unfinished(&file) {
@@ -71,7 +71,7 @@ impl Repository {
             let main_of = |suffix: &&str| path.as_str().strip_suffix(*suffix).and_then(|main| RepoPath::new(main).ok());
             let mains = SUFFIXES.iter().filter_map(|suffix| main_of(suffix).map(|main| (main, suffix)));
             for (main, suffix) in mains {
-                let main_file = main.under(self.top());
+                let main_file = self.file_of(&main);
                 if main_file.is_file() && belongs(&main_file, suffix) {
                     out.push(Warning::TrackedSidecar { path: path.clone(), main });
                 }
@@ -92,13 +92,13 @@ impl Repository {
 
     /// Fails if rows of a tracked file lie where nobody finds them who comes by this name.
     pub(super) fn refuse_other_name(&self, path: &RepoPath) -> Result<()> {
-        Ok(refuse_other_name(&path.under(self.top()), Path::new(path.as_str()))?)
+        Ok(refuse_other_name(&self.file_of(path), Path::new(path.as_str()))?)
     }
 
     /// Fails if a file that is to be written over or removed has work beside it that would be lost; with `force` that is given up.
     pub(super) fn refuse_unfinished(&self, path: &RepoPath, force: bool) -> Result<()> {
         self.refuse_other_name(path)?;
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         if force || matches!(classify(&file), Ok(Detected::Sqlite(_))) {
             // SQLite itself takes the work of a database in, or rolls it back.
             return Ok(());

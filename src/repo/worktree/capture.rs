@@ -86,7 +86,7 @@ impl Repository {
         copies_of: &[IndexEntry],
         how: How,
     ) -> Result<Option<Captured>> {
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         let mut failure = RepoError::KeepsChanging(path.clone());
         for attempt in 0..RETRIES {
             if attempt > 0 {

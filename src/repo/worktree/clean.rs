@@ -115,8 +115,8 @@ impl Repository {
     }
 
     fn refuse_open(&self, files: &[RepoPath]) -> Result<()> {
-        let databases: Vec<&RepoPath> = files.iter().filter(|path| may_be_in_use(&path.under(self.top()))).collect();
-        let paths: Vec<PathBuf> = databases.iter().map(|path| path.under(self.top())).collect();
+        let databases: Vec<&RepoPath> = files.iter().filter(|path| may_be_in_use(&self.file_of(path))).collect();
+        let paths: Vec<PathBuf> = databases.iter().map(|path| self.file_of(path)).collect();
         let held = openers(&paths).into_iter().map(|(i, who)| format!("'{}' by {who}", databases[i]));
         match held.collect::<Vec<_>>() {
             none if none.is_empty() => Ok(()),
@@ -126,7 +126,7 @@ impl Repository {
 
     /// The main file goes last, so that no sidecar is ever left without it.
     fn remove_with_sidecars(&self, path: &RepoPath) -> Result<()> {
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         for suffix in SUFFIXES.iter().filter(|suffix| belongs(&file, suffix)) {
             let sidecar = sidecar_path(&file, suffix);
             durable::remove(&sidecar).map_err(RepoError::file("remove", &sidecar))?;

@@ -11,6 +11,7 @@ pub mod heal;
 pub mod ignore_rules;
 pub mod materialize;
 pub(in crate::repo) mod moves;
+mod place;
 pub mod recording;
 pub mod staging;
 pub mod status;

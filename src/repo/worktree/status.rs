@@ -107,7 +107,7 @@ impl Repository {
             return self.is_as_staged(entry);
         }
         let Some(known) = &entry.fingerprint else { return Ok(false) };
-        let file = entry.path.under(self.top());
+        let file = self.file_of(&entry.path);
         // A file that cannot be looked at is dealt with by whoever reads it.
         let Ok(Some(now)) = Fingerprint::take(&file) else { return Ok(false) };
         Ok(now.matches(known) && file_mode(&file)? == entry.mode)

@@ -70,7 +70,7 @@ impl Repository {
     /// Tells whether nothing at all is at a path.
     pub(in crate::repo) fn is_vacant(&self, path: &RepoPath) -> bool {
         let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-        path.under(self.top()).symlink_metadata().is_err_and(|e| nothing.contains(&e.kind()))
+        self.file_of(path).symlink_metadata().is_err_and(|e| nothing.contains(&e.kind()))
     }
 
     /// Returns the head of an entry, if it has one, as a state of its volume: another one was staged when it was written, maybe.

@@ -15,6 +15,11 @@ pub(super) struct Mending {
 }
 
 impl Mending {
+    /// Tells whether the schema is open.
+    pub fn is_open(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Opens the schema for the next statement, or closes it. Tells whether the statement was about that; an error says
     /// that the statement before did something else to the schema than to put a definition right.
     pub fn turn(&mut self, conn: &Connection, sql: &str) -> Result<bool, Refused> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Error, ffi};
 
+use super::allowed::Allowed;
 use super::constraints::{self, Judge, Touched};
 use super::expected::Expected;
 use super::mending::{Mending, Refused};
@@ -15,6 +16,15 @@ use crate::sqlite::script::expected::{self, EXPECT, TAKE_BACK};
 use crate::sqlite::script::rows::hash;
 use crate::sqlite::script::{HASH, MAGIC, UNCHECKED, WAS};
 use crate::util::interrupt;
+
+/// What is said of a script that does more than scripts do.
+const BEYOND: &str = "it does what no script of 'graft diff --sql' does";
+/// What is said of a script that does more to the schema than to put definitions right.
+const WRITES_SCHEMA: &str = "the script writes the schema itself, which only SQLite may";
+/// What is said of a script without an end.
+const CUT_OFF: &str = "the script is cut off: its end is missing";
+/// The last line of a script.
+const CHECKED: &str = "PRAGMA ignore_check_constraints = OFF";
 
 /// Applies a script; a database that is not there is made.
 pub fn apply_script(path: &Path, script: &str, options: &ApplyOptions<'_>) -> Result<Applied, ApplyError> {
@@ -38,7 +48,9 @@ fn run(
     create: bool,
     judge: &mut Judge,
 ) -> Result<Option<Applied>, ApplyError> {
-    let conn = open(path, create, options.verify)?;
+    let mut conn = open(path, create, options.verify)?;
+    let allowed = Allowed::watch(&mut conn).map_err(|e| impossible(path, None, &e))?;
+    let mut ended = false;
     let mut applied = Applied::default();
     let mut conflicts = Vec::new();
     let mut expected: Option<Expected> = None;
@@ -46,10 +58,13 @@ fn run(
     let mut batch = Batch::new(&conn, script);
     loop {
         interrupt::check()?;
-        let mut statement = match batch.next() {
+        let mut statement = match allowed.prepare(|| batch.next()) {
             Ok(Some(statement)) => statement,
             Ok(None) => break,
             Err(e) => {
+                if let Some(what) = allowed.refused() {
+                    return Err(impossible_script(path, &format!("{BEYOND}: {what}")));
+                }
                 // What is amiss was named already, and statements that follow build on this one.
                 if !conflicts.is_empty() {
                     break;
@@ -67,22 +82,31 @@ fn run(
         };
         let whole = statement.expanded_sql().unwrap_or_default();
         let sql = without_comment(&whole);
+        if !conn.is_autocommit() && !ended && sql.trim_end_matches(';') == CHECKED {
+            return Err(impossible_script(path, CUT_OFF));
+        }
+        if let Some(fault) = allowed.fault(sql, !conn.is_autocommit() && !ended) {
+            return Err(impossible_script(path, &format!("{BEYOND}: {fault}")));
+        }
+        if ended && sql.trim_end_matches(';') != CHECKED {
+            return Err(impossible_script(path, &format!("{BEYOND}: it goes on after its transaction")));
+        }
         match sql.trim_end_matches(';') {
+            "BEGIN IMMEDIATE" if !conn.is_autocommit() => {
+                return Err(impossible_script(path, &format!("{BEYOND}: it begins a second transaction")));
+            }
             "BEGIN IMMEDIATE" => {
                 options.busy.retry(path, || conn.execute_batch("BEGIN IMMEDIATE"))?;
                 judge.begin(&conn).map_err(|e| impossible(path, None, &e))?;
                 continue;
             }
-            "COMMIT" => {
-                if conflicts.is_empty() && options.verify {
-                    match judge.judge(&conn).map_err(|e| impossible(path, None, &e))? {
-                        Some(found) => conflicts = found,
-                        None => return Ok(None),
-                    }
-                }
-                finish(&conn, path, options, std::mem::take(&mut conflicts))?;
+            // What is beyond the end must be known before anything is made durable.
+            "COMMIT" if mending.is_open() => return Err(impossible_script(path, WRITES_SCHEMA)),
+            "COMMIT" if !conn.is_autocommit() => {
+                ended = true;
                 continue;
             }
+            CHECKED if ended => continue,
             UNCHECKED if options.verify => {
                 conn.execute_batch("PRAGMA ignore_check_constraints = OFF").map_err(|e| impossible(path, None, &e))?;
                 continue;
@@ -116,7 +140,7 @@ fn run(
             Ok(false) => {}
             Err(Refused::Sqlite(e)) => return Err(impossible(path, Some(sql), &e)),
             Err(Refused::Other) => {
-                return Err(impossible_script(path, "the script writes the schema itself, which only SQLite may"));
+                return Err(impossible_script(path, WRITES_SCHEMA));
             }
         }
         let kind = Kind::of(sql);
@@ -160,9 +184,15 @@ fn run(
     }
     if !conflicts.is_empty() {
         finish(&conn, path, options, conflicts)?;
-    }
-    if !conn.is_autocommit() {
-        return Err(impossible_script(path, "the script is cut off: its end is missing"));
+    } else if ended {
+        let found = match options.verify {
+            true => judge.judge(&conn).map_err(|e| impossible(path, None, &e))?,
+            false => Some(Vec::new()),
+        };
+        let Some(found) = found else { return Ok(None) };
+        finish(&conn, path, options, found)?;
+    } else if !conn.is_autocommit() {
+        return Err(impossible_script(path, CUT_OFF));
     }
     Ok(Some(applied))
 }

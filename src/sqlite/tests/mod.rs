@@ -3,6 +3,7 @@
 mod capture;
 mod diff;
 mod diff_traps;
+mod hostile_scripts;
 mod in_place;
 mod replace;
 mod selected;

@@ -178,7 +178,7 @@ impl Repository {
                 out.extend(changes.into_iter().map(FileDiff::stored));
                 continue;
             }
-            let file = entry.path.under(self.top());
+            let file = self.file_of(&entry.path);
             let (now, side) = match self.unmaterialized(&entry.path)? {
                 Some(Unmaterialized { snapshot, mode }) => {
                     (Some((snapshot.kind, mode, snapshot.byte_len)), Side::Volume(Box::new(snapshot)))

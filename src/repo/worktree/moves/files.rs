@@ -78,7 +78,12 @@ impl Repository {
         present: &Present,
         warnings: &mut Vec<Warning>,
     ) -> Result<Done> {
-        let file = path.under(self.top());
+        let file = self.file_of(path);
+        if let Some((parent, _)) =
+            path.as_str().rsplit_once('/').filter(|_| target.is_some() && self.is_behind_link(path))
+        {
+            return Err(CheckoutError::FileInTheWay { path: path.clone(), parent: parent.to_owned() }.into());
+        }
         let Some(target) = target else { return Ok(Done { how: self.remove_file(&file, present)?, print: None }) };
         let open = self.open_snapshot(&target.snapshot)?;
         let changed = match &present.state {

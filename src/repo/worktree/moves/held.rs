@@ -20,7 +20,7 @@ impl Repository {
         let files: Vec<(PathBuf, Access)> = steps
             .iter()
             .filter(goes)
-            .map(|step| step.path.under(self.top()))
+            .map(|step| self.file_of(step.path))
             .filter(|file| !matches!(classify(file), Ok(Detected::Sqlite(_))))
             .map(|file| {
                 let access = if may_be_in_use(&file) { Access::Any } else { Access::Write };

@@ -23,7 +23,7 @@ impl Repository {
     /// Brings a file into its wanted state whatever is written to it: in one write transaction its content is stored, noted
     /// as the state before, and overwritten.
     pub(super) fn overwrite_locked(&self, lock: &FileLock, step: &mut Step<'_>, journal: &mut Journal) -> Result<Done> {
-        let file = step.path.under(self.top());
+        let file = self.file_of(step.path);
         let changed_again = || MaterializeError::ChangedMeanwhile { path: file.clone() };
         let (Some(target), Some(known)) = (step.target, step.present.state) else { return Err(changed_again().into()) };
         let (open, base) = (self.open_snapshot(&target.snapshot)?, self.open_snapshot(&known.snapshot)?);

@@ -68,7 +68,7 @@ impl Repository {
         plan: &Move,
         path: &RepoPath,
     ) -> Result<Option<Present>> {
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         // What is read from here on is what may be overwritten, and nothing that is written later.
         let look = || settled_print(&file, true).map(Option::unzip);
         let (mut print, mut settled) = look()?;
@@ -169,7 +169,7 @@ impl Repository {
     /// Fails if a file cannot come to be because a folder has its name, or because what should be its folder is none.
     fn check_way(&self, path: &RepoPath, plan: &Move) -> Result<()> {
         let goes = |name: &str| plan.files.iter().any(|(p, target)| target.is_none() && p.as_str() == name);
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         let is_folder = fs::symlink_metadata(&file).is_ok_and(|m| m.is_dir());
         if is_folder && !holds_only(&file, path.as_str(), &goes).map_err(RepoError::file("read", &file))? {
             return Err(CheckoutError::FolderInTheWay(path.clone()).into());

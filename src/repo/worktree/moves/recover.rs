@@ -54,6 +54,11 @@ impl Repository {
     /// meanwhile is left as it is.
     pub(super) fn put_back(&self, journal: &Journal, lock: &FileLock) -> Result<()> {
         for change in journal.files.iter().rev() {
+            if self.is_behind_link(&change.path) {
+                let text = "lies behind a symbolic link, so an interrupted change of it is not taken back";
+                self.monitor().notice(&format!("'{}' {text}", change.path));
+                continue;
+            }
             if !self.put_volume_back(change, lock)? && !self.put_file_back(change)? {
                 let text =
                     "was changed by another program during an interrupted change of the worktree; it is left as it is";
@@ -74,7 +79,7 @@ impl Repository {
             if self.content_among(&change.path, None, written)?.is_none() {
                 return Ok(false);
             }
-            let print = settled_print(&change.path.under(self.top()), true)?.map(|(print, _)| print);
+            let print = settled_print(&self.file_of(&change.path), true)?.map(|(print, _)| print);
             let present = Present { print, is_settled: false, state: change.after, was_saved: false, is_volume: false };
             self.write_file(&change.path, None, &present, &mut Vec::new())?;
         }
@@ -86,7 +91,7 @@ impl Repository {
 
     fn put_file_back(&self, change: &Change) -> Result<bool> {
         let Change { path, before, after } = change;
-        let file = path.under(self.top());
+        let file = self.file_of(path);
         let (mut print, mut content) = (None, None);
         // Reading may roll back what a crashed program, or we, left half written; then it is looked at again.
         for _ in 0..2 {
