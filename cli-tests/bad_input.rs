@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::database::{copy_database, generated, make, sql};
+use crate::database::{copy_database, generated, make, number, sql};
 use crate::env::TestEnvironment;
 
 /// A repository with one committed database, and what it looked like then.
@@ -384,4 +384,34 @@ pub fn set_modes(path: &Path, folder: u32, file: u32) {
         }
         std::fs::set_permissions(path, PermissionsExt::from_mode(folder)).expect("a mode");
     }
+}
+
+/// A file whose header says a schema format that SQLite does not know concerns only itself.
+#[test]
+fn a_schema_format_of_the_future() {
+    let env = TestEnvironment::init();
+    for name in ["x.db", "y.db"] {
+        make(&env.path(name), 10, "DELETE");
+    }
+    std::fs::write(env.path("n"), "1").expect("a file");
+    env.graft(["add", "."]).ok();
+    env.graft(["commit", "-m", "one"]).ok();
+    let file = std::fs::OpenOptions::new().write(true).open(env.path("x.db")).expect("the database");
+    std::os::unix::fs::FileExt::write_all_at(&file, &[99], 47).expect("another format");
+    std::fs::write(env.path("n"), "2").expect("a file");
+    let add = env.graft(["add", "x.db", "n"]);
+    assert!(add.code() != 0 && add.stderr().contains("x.db"), "{add}");
+    let status = env.graft(["status", "--porcelain"]).ok();
+    assert!(status.contains(" M n\n") && status.contains("x.db"), "{status}");
+    env.graft(["add", "--opaque", "x.db", "n"]).ok();
+    env.graft(["commit", "-m", "two"]).ok();
+    env.graft(["switch", "--detach", "HEAD~1"]).ok();
+    assert_eq!(std::fs::read(env.path("n")).expect("the file"), b"1");
+    assert_eq!(number(&env.path("x.db"), "SELECT count(*) FROM item"), 10);
+    env.graft(["switch", "main"]).ok();
+    assert_eq!(std::fs::read(env.path("n")).expect("the file"), b"2");
+    assert_eq!(std::fs::read(env.path("x.db")).expect("the file")[47], 99);
+    env.graft(["reset", "--hard", "HEAD~1"]).ok();
+    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
+    assert!(!env.dot_graft().join("moving").exists());
 }

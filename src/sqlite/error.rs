@@ -134,6 +134,10 @@ impl DatabaseError {
         let path = path.to_path_buf();
         match code(&source) {
             Some(ffi::SQLITE_NOTADB) => Self::NotADatabase { path },
+            // A schema format of the future; to SQLite it is an error like any other.
+            Some(ffi::SQLITE_ERROR) if message(&source) == "unsupported file format" => {
+                Self::Malformed { path, detail: message(&source) }
+            }
             Some(ffi::SQLITE_CORRUPT) => Self::Malformed { path, detail: message(&source) },
             Some(ffi::SQLITE_PERM | ffi::SQLITE_AUTH | ffi::SQLITE_READONLY) => Self::NotPermitted { path },
             Some(ffi::SQLITE_FULL) => Self::Io { path, source: io::ErrorKind::StorageFull.into() },
