@@ -300,3 +300,84 @@ fn git_merges_by_the_driver() {
     git(&["rebase", "-q", "main", "third"]).ok();
     assert_eq!(rows(&env), "1O2O 2xy 8rr 9mm");
 }
+
+/// A history of four commits on `main`: two rows, a third, a change of the third, a change of the first; and `feature`, which adds two
+/// commits to the first.
+fn picks() -> TestEnvironment {
+    let env = TestEnvironment::init();
+    let app = env.path("app.db");
+    let commit = |change: &str, message: &str| {
+        sql(&app, change);
+        env.graft(["add", "app.db"]).ok();
+        env.graft(["commit", "-m", message, "--author", "Ada <ada@x>", "--date", "2020-01-02T03:04:05+0100"]).ok();
+    };
+    commit(BASE, "base");
+    env.graft(["switch", "-c", "feature"]).ok();
+    commit("UPDATE t SET a = 'A' WHERE id = 1", "A");
+    commit("UPDATE t SET b = 'B' WHERE id = 2", "B");
+    env.graft(["switch", "main"]).ok();
+    commit("INSERT INTO t VALUES (5, 'five', '5')", "five");
+    commit("INSERT INTO t VALUES (6, 'six', '6')", "six");
+    env
+}
+
+#[test]
+fn cherry_pick() {
+    let env = picks();
+    env.graft(["cherry-pick", "-x", "feature"]).ok();
+    assert_eq!(rows(&env), "1xy 2xB 5five5 6six6");
+    assert_eq!(env.graft(["log", "-1", "--format=%s %an %aI"]).ok(), "B Ada 2020-01-02T03:04:05+01:00\n");
+    let id = env.graft(["rev-parse", "feature"]).ok();
+    let body = env.graft(["log", "-1", "--format=%b"]).ok();
+    assert_eq!(body.trim(), format!("(cherry picked from commit {})", id.trim()));
+    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "");
+    let again = env.graft(["cherry-pick", "feature"]);
+    again.expect(1);
+    assert!(again.stderr().contains("changes nothing here"), "{again}");
+    env.graft(["cherry-pick", "--empty=drop", "main..feature"]).ok();
+    assert_eq!(rows(&env), "1Ay 2xB 5five5 6six6");
+    env.graft(["undo"]).ok();
+    env.graft(["undo"]).ok();
+    assert_eq!(rows(&env), "1xy 2xy 5five5 6six6");
+    env.graft(["cherry-pick", "-n", "feature~1", "feature"]).ok();
+    assert_eq!(env.graft(["status", "--porcelain"]).ok(), "M  app.db\n");
+    assert_eq!(env.graft(["log", "-1", "--format=%s"]).ok(), "six\n");
+    assert_eq!(rows(&env), "1Ay 2xB 5five5 6six6");
+    env.graft(["reset", "--hard"]).ok();
+    // Of several all are done, or none.
+    sql(&env.path("app.db"), "UPDATE t SET b = 'mine' WHERE id = 2");
+    env.graft(["commit", "-am", "mine"]).ok();
+    let head = env.graft(["rev-parse", "HEAD"]).ok();
+    let failed = env.graft(["cherry-pick", "main..feature"]);
+    failed.expect(1);
+    assert!(format!("{failed}").contains("CONFLICT (update/update): app.db: t id=2: both changed b"), "{failed}");
+    assert_eq!(env.graft(["rev-parse", "HEAD"]).ok(), head);
+    assert_eq!(rows(&env), "1xy 2xmine 5five5 6six6");
+    env.graft(["fsck"]).ok();
+}
+
+#[test]
+fn revert() {
+    let env = picks();
+    env.graft(["revert", "HEAD~1"]).ok();
+    assert_eq!(rows(&env), "1xy 2xy 6six6");
+    let message = env.graft(["log", "-1", "--format=%B"]).ok();
+    let id = env.graft(["rev-parse", "HEAD~2"]).ok();
+    assert_eq!(message.trim(), format!("Revert \"five\"\n\nThis reverts commit {}.", id.trim()));
+    env.graft(["undo"]).ok();
+    // A row that has changed since is not undone silently.
+    sql(&env.path("app.db"), "UPDATE t SET a = 'changed' WHERE id = 5");
+    env.graft(["commit", "-am", "changed"]).ok();
+    let failed = env.graft(["revert", "HEAD~2"]);
+    failed.expect(1);
+    assert!(format!("{failed}").contains("CONFLICT (update/delete): app.db: t id=5"), "{failed}");
+    // A merge.
+    env.graft(["merge", "feature"]).ok();
+    env.graft(["revert", "HEAD"]).refused(&["is a merge", "-m 1"]);
+    env.graft(["revert", "-m", "3", "HEAD"]).refused(&["does not have parent 3"]);
+    env.graft(["revert", "-m", "1", "HEAD"]).ok();
+    assert_eq!(rows(&env), "1xy 2xy 5changed5 6six6");
+    // Several, the newest first.
+    env.graft(["revert", "main~4..main~2"]).ok();
+    assert_eq!(rows(&env), "1xy 2xy 5five5");
+}

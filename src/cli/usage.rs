@@ -9,19 +9,15 @@ use super::error::{self, Failure, exit};
 use super::pager::{self, Pager};
 
 /// Commands of other programs, and what does their work here.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("archive backup", "'graft export' writes a file as it was at a revision"),
     (
         "blame annotate praise",
         "graft sql \"SELECT * FROM graft_history('<table>', <key>)\" tells which commits changed a row; 'graft log -p <file>' shows all",
     ),
     (
-        "cherry-pick",
-        "'graft diff --sql <commit>~ <commit> > change.sql' writes what a commit changed, 'graft apply change.sql <file>' does it again",
-    ),
-    (
-        "revert",
-        "'graft diff --sql -R <commit>~ <commit> > back.sql' writes what takes a commit back, 'graft apply back.sql <file>' does it; 'graft undo' takes back a command",
+        "rebase",
+        "'graft cherry-pick <older>..<newer>' does commits once more on another branch, 'graft merge' brings branches together",
     ),
     ("rollback", "'graft undo' takes back a command, 'graft restore <file>' what was not committed"),
     ("dump", "'graft sql --db <file> .dump' writes a database as SQL"),

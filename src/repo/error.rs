@@ -83,6 +83,9 @@ pub enum RepoError {
     /// Merging.
     #[error(transparent)]
     Merge(#[from] crate::repo::ops::merge::MergeError),
+    /// Doing commits once more, or taking them back.
+    #[error(transparent)]
+    Pick(#[from] crate::repo::ops::pick::PickError),
     /// The stash.
     #[error(transparent)]
     Stash(#[from] crate::repo::ops::stash::StashError),

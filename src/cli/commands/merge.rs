@@ -169,21 +169,11 @@ fn answer<'a>(
         commit: mixed.and_then(|m| m.commit).map(|id| id.to_string()),
         bases: mixed.iter().flat_map(|m| &m.bases).map(ToString::to_string).collect(),
         files: done.iter().flat_map(|d| &d.files).map(checked_out::file).collect(),
-        conflicts: mixed.map(all_conflicts).unwrap_or_default(),
+        conflicts: mixed.map(|m| conflicts::all(&m.conflicts, &m.databases)).unwrap_or_default(),
         renumbered: mixed.map(all_renumbered).unwrap_or_default(),
         dry_run: args.dry_run,
         warnings: view::warnings(warnings),
     }
-}
-
-/// Returns the conflicts of all files, as JSON.
-pub fn all_conflicts(mixed: &Mixed) -> Vec<Conflict<'_>> {
-    let files = mixed.conflicts.iter().map(conflicts::file);
-    let rows = mixed
-        .databases
-        .iter()
-        .flat_map(|d| d.merged.conflicts.iter().map(|c| conflicts::conflict(0, d.path.as_str(), c)));
-    files.chain(rows).enumerate().map(|(i, conflict)| conflict.numbered(i + 1)).collect()
 }
 
 fn all_renumbered(mixed: &Mixed) -> Vec<Renumbered<'_>> {
@@ -216,21 +206,7 @@ pub fn tell(
 
 fn tell_mixed(repo: &Repository, mixed: &Mixed, result: MergeResult, ctx: &mut Context) -> Outcome {
     let quiet = ctx.globals.quiet;
-    for conflict in &mixed.conflicts {
-        writeln!(
-            ctx.out,
-            "CONFLICT ({}): {}: {}",
-            conflict.kind.word(),
-            conflict.path,
-            conflicts::about_file(conflict)
-        )?;
-    }
-    for database in &mixed.databases {
-        if !quiet {
-            writeln!(ctx.out, "Auto-merging {}", database.path)?;
-        }
-        conflicts::show(database.path.as_str(), &database.merged, &mut ctx.out)?;
-    }
+    conflicts::show_all(&mixed.conflicts, &mixed.databases, !quiet, &mut ctx.out)?;
     let n = mixed.conflict_count();
     if n > 0 {
         let with = |d: &&crate::repo::ops::three_way::MergedDatabase| !d.merged.conflicts.is_empty();

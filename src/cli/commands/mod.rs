@@ -36,6 +36,7 @@ pub mod merge_driver;
 pub mod merge_file;
 pub mod mv;
 pub mod name_rev;
+pub mod pick;
 pub mod pull;
 pub mod push;
 #[cfg(test)]
@@ -75,7 +76,10 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Work on the next commit", &["add", "mv", "rm", "clean", "status", "commit"]),
     ("See what changed", &["log", "show", "diff", "apply", "merge-file"]),
     ("Query", &["sql"]),
-    ("Grow, mark and move", &["branch", "switch", "merge", "tag", "reset", "stash", "undo", "redo", "reflog"]),
+    (
+        "Grow, mark and move",
+        &["branch", "switch", "merge", "cherry-pick", "revert", "tag", "reset", "stash", "undo", "redo", "reflog"],
+    ),
     ("Work with others", &["remote", "push", "fetch", "pull", "hydrate", "materialize", "ls-remote", "gc"]),
     ("Bring back earlier states", &["restore", "checkout", "export"]),
     (
@@ -124,6 +128,8 @@ pub enum Command {
     Branch(Box<branch::Args>),
     Switch(switch::Args),
     Merge(merge::Args),
+    CherryPick(pick::CherryPickArgs),
+    Revert(pick::RevertArgs),
     Tag(Box<tag::Args>),
     Reset(reset::Args),
     Stash(stash::Args),
@@ -194,6 +200,8 @@ pub fn run(command: Command, ctx: &mut Context) -> Outcome {
         Command::Tag(args) => tag::run(*args, ctx),
         Command::Switch(args) => switch::run(args, ctx),
         Command::Merge(args) => merge::run(args, ctx),
+        Command::CherryPick(args) => pick::cherry_pick(args, ctx),
+        Command::Revert(args) => pick::revert(args, ctx),
         Command::MergeFile(args) => merge_file::run(args, ctx),
         Command::MergeDriver(args) => merge_driver::run(args, ctx),
         Command::Reset(args) => reset::run(args, ctx),

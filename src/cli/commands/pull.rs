@@ -6,7 +6,7 @@ use super::checked_out::{self, File};
 use super::{Outcome, fetch, merge, remote};
 use crate::cli::context::Context;
 use crate::cli::json;
-use crate::cli::render::conflicts::Conflict;
+use crate::cli::render::conflicts::{self, Conflict};
 use crate::cli::render::traffic::TrafficJson;
 use crate::cli::render::view;
 use crate::repo::ops::merge::{MergeResult, Merged};
@@ -76,7 +76,7 @@ pub fn run(args: Args, ctx: &mut Context) -> Outcome {
             to: pulled.new.to_string(),
             files: done.iter().flat_map(|d| &d.files).map(checked_out::file).collect(),
             conflicts: match &pulled.merged {
-                Merged::Merged(mixed) => merge::all_conflicts(mixed),
+                Merged::Merged(mixed) => conflicts::all(&mixed.conflicts, &mixed.databases),
                 _ => Vec::new(),
             },
             warnings: view::warnings(warnings),

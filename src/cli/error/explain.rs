@@ -10,6 +10,7 @@ use crate::repo::ops::add::AddError;
 use crate::repo::ops::branch::BranchError;
 use crate::repo::ops::commit::CommitError;
 use crate::repo::ops::init::InitError;
+use crate::repo::ops::pick::PickError;
 use crate::repo::ops::remove::RemoveError;
 use crate::repo::ops::reset::ResetError;
 use crate::repo::ops::stash::StashError;
@@ -174,6 +175,7 @@ fn code(error: &RepoError) -> u8 {
         RepoError::Replica(ReplicaError::Moved { .. } | ReplicaError::Diverged { .. }) => exit::NO,
         RepoError::Undo(UndoError::NothingToUndo | UndoError::NothingToRedo) => exit::NO,
         RepoError::Stash(StashError::Conflicts(_)) => exit::NO,
+        RepoError::Pick(PickError::Empty(_)) => exit::NO,
         RepoError::Commit(CommitError::PathsWithAll) | RepoError::Add(AddError::NothingSpecified) => exit::USAGE,
         _ => exit::FAILED,
     }
@@ -240,6 +242,7 @@ fn repo(error: &RepoError) -> Option<String> {
         }
         RepoError::Switch(e) => Some(moving::switch(e)),
         RepoError::Merge(e) => Some(moving::merge(e)),
+        RepoError::Pick(e) => Some(moving::pick(e)),
         RepoError::Stash(e) => Some(moving::stash(e)),
         RepoError::Undo(e) => moving::undo(e).map(str::to_owned),
         RepoError::UpdateRef(_) | RepoError::Pattern(_) | RepoError::Interrupted(_) => None,

@@ -2,6 +2,7 @@
 
 use super::explain::{near_file, near_tracked};
 use crate::repo::ops::merge::MergeError;
+use crate::repo::ops::pick::PickError;
 use crate::repo::ops::stash::StashError;
 use crate::repo::ops::switch::SwitchError;
 use crate::repo::ops::undo::UndoError;
@@ -47,6 +48,18 @@ pub(super) fn merge(error: &MergeError) -> String {
         ),
         MergeError::Rows { .. } => "'graft merge-file' merges single files; nothing was changed".to_owned(),
     }
+}
+
+/// Returns what helps where commits cannot be done once more, or taken back.
+pub(super) fn pick(error: &PickError) -> String {
+    match error {
+        PickError::NoCommit => "make the first commit with 'graft commit'",
+        PickError::NeedsMainline(_) | PickError::NoSuchParent { .. } => {
+            "-m says which parent it is compared with: '-m 1' is the branch that was merged into; 'graft show' lists them"
+        }
+        PickError::Empty(_) => "leave it out of the list, or '--empty=drop' of 'graft cherry-pick' does",
+    }
+    .to_owned()
 }
 
 /// Returns what helps against an error about the stash.

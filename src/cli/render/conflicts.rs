@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::diff::value::{self, Named};
 use crate::model::Value;
-use crate::repo::ops::three_way::{FileConflict, FileConflictKind};
+use crate::repo::ops::three_way::{FileConflict, FileConflictKind, MergedDatabase};
 use crate::sqlite::merge::{self, ConflictKind, Member, Merged, RowKey};
 
 /// Conflicts that are shown, at most.
@@ -24,13 +24,6 @@ pub struct Conflict<'a> {
     columns: &'a [String],
     members: Vec<Row<'a>>,
     detail: Option<&'a str>,
-}
-
-impl Conflict<'_> {
-    /// Gives it another number.
-    pub fn numbered(self, n: usize) -> Self {
-        Self { n, ..self }
-    }
 }
 
 #[derive(Serialize)]
@@ -72,7 +65,7 @@ pub fn conflict<'a>(n: usize, path: &'a str, conflict: &'a merge::Conflict) -> C
 }
 
 /// Returns a file that cannot be decided as a whole, as JSON.
-pub fn file(conflict: &FileConflict) -> Conflict<'_> {
+fn file(conflict: &FileConflict) -> Conflict<'_> {
     let is_content = conflict.kind == FileConflictKind::Content;
     Conflict {
         n: 0,
@@ -88,7 +81,7 @@ pub fn file(conflict: &FileConflict) -> Conflict<'_> {
 }
 
 /// Says in words what is in conflict about a file as a whole.
-pub fn about_file(conflict: &FileConflict) -> &'static str {
+fn about_file(conflict: &FileConflict) -> &'static str {
     match conflict.kind {
         FileConflictKind::Content => "both changed it, and it is no database in all three states",
         FileConflictKind::DeleteModify => "deleted here, changed there",
@@ -109,6 +102,37 @@ fn key(key: &RowKey) -> Key<'_> {
         RowKey::Rowid(rowid) => Key::Rowid { rowid: *rowid },
         RowKey::Row(values) => Key::Row { row: Named(values.iter().map(|(n, v)| (n.as_str(), v)).collect()) },
     }
+}
+
+/// Returns the conflicts of all files, as JSON.
+pub fn all<'a>(files: &'a [FileConflict], databases: &'a [MergedDatabase]) -> Vec<Conflict<'a>> {
+    let whole = files.iter().map(file);
+    let rows = databases.iter().flat_map(|d| d.merged.conflicts.iter().map(|c| conflict(0, d.path.as_str(), c)));
+    whole.chain(rows).enumerate().map(|(i, conflict)| Conflict { n: i + 1, ..conflict }).collect()
+}
+
+/// Counts the conflicts of all files.
+pub fn count_all(files: &[FileConflict], databases: &[MergedDatabase]) -> usize {
+    files.len() + databases.iter().map(|d| d.merged.conflicts.len()).sum::<usize>()
+}
+
+/// Writes the conflicts of all files; with `names`, also which databases were merged.
+pub fn show_all(
+    files: &[FileConflict],
+    databases: &[MergedDatabase],
+    names: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for conflict in files {
+        writeln!(out, "CONFLICT ({}): {}: {}", conflict.kind.word(), conflict.path, about_file(conflict))?;
+    }
+    for database in databases {
+        if names {
+            writeln!(out, "Auto-merging {}", database.path)?;
+        }
+        show(database.path.as_str(), &database.merged, out)?;
+    }
+    Ok(())
 }
 
 /// Writes what a merge of a file could not decide, and what it gave other keys.

@@ -14,6 +14,7 @@ pub mod glance;
 mod hydrate;
 pub mod init;
 pub mod merge;
+pub mod pick;
 pub mod pull;
 pub mod remove;
 pub mod reset;

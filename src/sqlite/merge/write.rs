@@ -11,7 +11,7 @@ use super::{Conflict, ConflictKind, Merge, Result, RowMergeError};
 use crate::model::Value;
 use crate::sqlite::diff::TableKind;
 use crate::sqlite::diff::encode::decode;
-use crate::sqlite::diff::side::{param, quoted};
+use crate::sqlite::diff::side::{all_rows, param, quoted, value};
 use crate::sqlite::error::message;
 
 /// What SQLite says of a row that it does not take.
@@ -356,7 +356,9 @@ impl Merge<'_> {
         self.create_objects("view")?;
         self.create_objects("trigger")?;
         self.write_sequences()?;
-        for (name, value) in SETTINGS.into_iter().zip(self.settings) {
+        // Setting what is set already would write a page.
+        let changed = SETTINGS.into_iter().zip(self.settings).zip(self.o.settings).filter(|((_, new), old)| new != old);
+        for ((name, value), _) in changed {
             self.out.pragma_update(None, name, value)?;
         }
         Ok(())
@@ -405,6 +407,11 @@ impl Merge<'_> {
             let given = self.renumbered.iter().filter(|r| r.table == plan.name).map(|r| r.new).max();
             if let Some(given) = given {
                 counter = Some(Value::Integer(number(&counter).unwrap_or(0).max(given)));
+            }
+            let now = "SELECT seq FROM main.sqlite_sequence WHERE name = ?1";
+            let now = all_rows(self.out, now, [&plan.name], |row| Ok(value(row.get_ref(0)?)))?;
+            if same(&now.first().cloned(), &counter) && now.len() < 2 {
+                continue;
             }
             self.out.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1", [&plan.name])?;
             if let Some(counter) = counter {
