@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::url::UrlError;
+use crate::model::object::ObjectError;
 use crate::store::error::StoreError;
 use crate::util::interrupt::Interrupted;
 use crate::util::lock::LockError;
@@ -131,6 +132,12 @@ pub enum RemoteError {
 impl From<StoreError> for RemoteError {
     fn from(error: StoreError) -> Self {
         Self::Store(Box::new(error))
+    }
+}
+
+impl From<ObjectError> for RemoteError {
+    fn from(error: ObjectError) -> Self {
+        StoreError::Object(error).into()
     }
 }
 

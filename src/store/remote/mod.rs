@@ -3,7 +3,7 @@
 //! [`Backend`] is what Graft needs of a place; directories, memory and buckets provide it.
 
 mod backend;
-mod bundle;
+pub(in crate::store) mod bundle;
 mod catalogue;
 mod check;
 mod closure;

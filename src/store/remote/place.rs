@@ -10,7 +10,7 @@ use super::open_backend;
 use super::root::{Nonce, ROOT, Root};
 use super::traffic::{Counted, Counter, Traffic};
 use super::url::RemoteUrl;
-use crate::model::SegmentId;
+use crate::model::{SegmentId, limits};
 use crate::store::StoreError;
 use crate::util::random;
 
@@ -136,6 +136,19 @@ impl Remote {
             None if !self.backend.is_there()? => Err(RemoteError::NoPlace { url: self.url.clone(), source: None }),
             None => Err(missing()),
         }
+    }
+
+    /// Checks the length that something says of an object, before room is made for it.
+    pub(in crate::store) fn confirm_len(&self, key: &str, len: u64) -> Result<()> {
+        if len <= limits::BELIEVED {
+            return Ok(());
+        }
+        let what = match self.backend.size(key)? {
+            Some(found) if found == len => return Ok(()),
+            Some(found) => format!("it has {found} bytes and not {len}"),
+            None => return Err(RemoteError::Missing { url: self.url.clone(), key: key.to_owned() }),
+        };
+        Err(RemoteError::Damaged { url: self.url.clone(), key: key.to_owned(), what })
     }
 
     /// Writes an object under a name that stands for its content or that nobody else has.
