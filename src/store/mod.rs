@@ -33,6 +33,8 @@ mod batch;
 mod container;
 mod entries;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod heads;
 mod heal;
 mod index;

@@ -3,6 +3,8 @@
 
 pub mod attributes;
 pub mod fs;
+#[cfg(test)]
+pub mod fuzz;
 pub mod interrupt;
 pub mod lock;
 pub mod nearest;
