@@ -108,6 +108,14 @@ pub enum RemoteError {
         /// How often was tried.
         tries: usize,
     },
+    /// The refs of the remote would take more than a root may.
+    #[error("the refs of {url} would take more than {limit} bytes, and nobody could read them")]
+    TooManyRefs {
+        /// The remote.
+        url: String,
+        /// How many bytes there may be.
+        limit: u64,
+    },
     /// The local store.
     #[error(transparent)]
     Store(#[from] Box<StoreError>),

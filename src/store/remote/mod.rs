@@ -12,6 +12,8 @@ mod collect;
 mod credentials;
 mod directory;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod hydrate;
 mod memory;
 mod parallel;

@@ -184,7 +184,11 @@ impl Remote {
                 state = self.state()?;
                 continue;
             }
-            let answer = self.backend.swap(ROOT, state.version.as_ref(), &next.encode());
+            let bytes = next.encode();
+            if bytes.len() as u64 > limits::ROOT {
+                return Err(RemoteError::TooManyRefs { url: self.url.clone(), limit: limits::ROOT }.into());
+            }
+            let answer = self.backend.swap(ROOT, state.version.as_ref(), &bytes);
             if matches!(answer, Ok(true)) {
                 return Ok(next);
             }

@@ -71,7 +71,7 @@ impl Receiver<'_> {
             temp: Mutex<Option<TempFile>>,
             left: std::sync::atomic::AtomicU64,
         }
-        self.watch.expect(wanted.iter().map(|entry| entry.len).sum());
+        self.watch.expect(wanted.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.len)));
         let mut files = Vec::new();
         let mut parts = Vec::new();
         for entry in wanted {
