@@ -44,7 +44,8 @@ fn a_segment_is_as_long_as_it_is_and_not_as_long_as_something_says() {
             let mut writer = BundleWriter::new();
             let tree = Tree::default().to_raw();
             writer.add_object(&tree);
-            let entry = SegmentEntry { id: SegmentId::new(1, [5; 9]), len, commits: vec![(LogId::new(1, [5; 9]), Lsn::FIRST)] };
+            let entry =
+                SegmentEntry { id: SegmentId::new(1, [5; 9]), len, commits: vec![(LogId::new(1, [5; 9]), Lsn::FIRST)] };
             let (key, name) = (entry.key(), format!("hostile-{n}-{lazily}"));
             writer.add_segment(entry);
             remote(&format!("memory:{name}")).write_new(&key, b"short").expect("written");
@@ -96,7 +97,9 @@ fn a_root_that_nobody_could_read_is_not_written() {
     let state = remote.state().expect("empty");
     let outcome = remote.update::<RemoteError>(state, &mut |root| {
         let name = |n: u32| RefName::branch(&format!("{n:09}-{}", "x".repeat(180))).expect("valid");
-        root.refs = (0..80_000).map(|n| super::RefEntry { name: name(n), id: ObjectId::from_bytes([3; 32]), peeled: None }).collect();
+        root.refs = (0..80_000)
+            .map(|n| super::RefEntry { name: name(n), id: ObjectId::from_bytes([3; 32]), peeled: None })
+            .collect();
         Ok(())
     });
     assert!(matches!(outcome, Err(RemoteError::TooManyRefs { .. })));
