@@ -137,7 +137,7 @@ fn files_of_a_repository_are_read_without_a_panic() {
             "moving" => moving.to_vec(),
             _ => whole.clone().unwrap_or_else(|| b"0123456789abcdef\n".to_vec()),
         };
-        let mend = |bytes: &mut Vec<u8>| {
+        let mend = |bytes: &mut [u8]| {
             if let Some(end) = bytes.len().checked_sub(32).filter(|_| name == "index") {
                 let hash = *blake3::hash(&bytes[..end]).as_bytes();
                 bytes[end..].copy_from_slice(&hash);

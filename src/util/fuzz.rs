@@ -65,7 +65,7 @@ impl Dice {
 
 /// Gives a decoder the fixtures that are kept for it, and `usual` mutations of the seeds, unless `GRAFT_FUZZ` says how many. Every second one
 /// is mended, so that what lies behind a checksum is reached.
-pub fn run(name: &str, usual: u64, seeds: &[Vec<u8>], mend: impl Fn(&mut Vec<u8>), mut decode: impl FnMut(&[u8])) {
+pub fn run(name: &str, usual: u64, seeds: &[Vec<u8>], mend: impl Fn(&mut [u8]), mut decode: impl FnMut(&[u8])) {
     let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cli-tests/fuzz").join(name);
     let fixtures = fs::read_dir(&kept).into_iter().flatten().flatten().map(|entry| fs::read(entry.path()));
     for bytes in fixtures.map(|bytes| bytes.expect("a fixture")).chain(seeds.iter().cloned()) {

@@ -89,7 +89,7 @@ pub struct CatalogueEntry {
 impl BundleEntry {
     /// Tells whether the bundle may be as long as this says.
     pub(super) fn is_within_limits(&self) -> bool {
-        self.tail <= self.len && self.len <= limits::BUNDLE
+        self.len <= limits::BUNDLE
     }
 }
 
