@@ -20,6 +20,14 @@ pub struct Signature {
     pub offset: i32,
 }
 
+impl Signature {
+    /// Checks that it is one line, which ends with the address: anything else could pass for more lines of a log.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let is_plain = |text: &str| !text.contains(['\n', '\r', '\0', '<', '>']);
+        (is_plain(&self.name) && is_plain(&self.email)).then_some(()).ok_or("with a name that is not one line")
+    }
+}
+
 /// Writes `Name <email>`.
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,8 @@ pub mod content;
 pub mod gid;
 pub mod hash;
 pub mod id;
+pub mod limits;
+pub mod links;
 pub mod object;
 pub mod page;
 pub mod page_map;

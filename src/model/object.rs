@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cbor::{self, CborError};
-use super::{Commit, ObjectId, Snapshot, Tag, Tree};
+use super::{Commit, ObjectId, Signature, Snapshot, Tag, Tree};
 
 /// The kinds of repository objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,11 +144,10 @@ impl RawObject {
         }
         let value: T = cbor::decode(self.body()).map_err(|source| ObjectError::Body { id: self.id, source })?;
         match value.check() {
-            true => Ok(value),
-            false => Err(ObjectError::Body {
-                id: self.id,
-                source: CborError::Malformed(format!("a {} that contradicts itself", T::KIND)),
-            }),
+            Ok(()) => Ok(value),
+            Err(what) => {
+                Err(ObjectError::Body { id: self.id, source: CborError::Malformed(format!("a {} {what}", T::KIND)) })
+            }
         }
     }
 }
@@ -158,9 +157,9 @@ pub trait Object: Serialize + DeserializeOwned {
     /// The kind it is stored as.
     const KIND: ObjectKind;
 
-    /// Tells whether the parts of a decoded value agree with each other.
-    fn check(&self) -> bool {
-        true
+    /// Checks whether the parts of a decoded value agree with each other, and says what is wrong.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
     }
 
     /// Encodes, envelopes and hashes the value.
@@ -172,23 +171,34 @@ pub trait Object: Serialize + DeserializeOwned {
 impl Object for Snapshot {
     const KIND: ObjectKind = ObjectKind::Snapshot;
 
-    fn check(&self) -> bool {
-        self.is_consistent()
+    fn check(&self) -> Result<(), &'static str> {
+        self.is_consistent().then_some(()).ok_or("that contradicts itself")
     }
 }
 
 impl Object for Tree {
     const KIND: ObjectKind = ObjectKind::Tree;
 
-    fn check(&self) -> bool {
-        self.is_sorted()
+    fn check(&self) -> Result<(), &'static str> {
+        self.is_sorted().then_some(()).ok_or("whose paths are not in order")
     }
 }
 
 impl Object for Commit {
     const KIND: ObjectKind = ObjectKind::Commit;
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.generation == 0 || (self.generation == 1) != self.parents.is_empty() {
+            return Err("whose generation does not fit its parents");
+        }
+        [&self.author, &self.committer].into_iter().try_for_each(Signature::check)
+    }
 }
 
 impl Object for Tag {
     const KIND: ObjectKind = ObjectKind::Tag;
+
+    fn check(&self) -> Result<(), &'static str> {
+        self.tagger.check()
+    }
 }

@@ -5,6 +5,8 @@
 //! the next: segments, pack, index tail, index (as `index.pending` if a ref moves), ref.
 
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod history;
 pub mod ops;
 pub mod remote;

@@ -8,6 +8,8 @@ pub mod detect;
 pub mod diff;
 pub mod error;
 pub mod file_source;
+#[cfg(test)]
+mod fuzz;
 pub mod header;
 pub mod holders;
 pub mod materialize;

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Result, StoreError};
 use super::lazy::{LazyFile, SegmentSource};
-use crate::model::cbor;
+use crate::model::{cbor, limits};
 use crate::util::fs::TempFile;
 
 /// The format version written by this program and the newest it reads.
@@ -278,6 +278,9 @@ pub fn read_index<T: Serialize + DeserializeOwned, E: From<StoreError>>(
     let place = Section(number(0), number(8));
     if place.offset().checked_add(place.len()).is_none_or(|end| end > len) {
         return Err(damaged("it points beyond its end").into());
+    }
+    if kind != ContainerKind::Pack && place.len() > limits::INDEX {
+        return Err(damaged("its index is too long").into());
     }
     let index = read(place)?;
     if blake3::hash(&index).as_bytes() != &footer[16..48] {

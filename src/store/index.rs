@@ -53,8 +53,11 @@ impl Index {
             searched: AtomicBool::new(false),
             from_files: Mutex::default(),
         };
+        let is_lost = index.tail().is_lost();
         if index.tail().is_damaged() {
             index.mend("the index tail is damaged")?;
+        } else if is_lost && rebuild::has_files(dir)? {
+            index.mend("the index tail is missing")?;
         }
         Ok(index)
     }
@@ -120,15 +123,22 @@ impl Index {
         if let Some(value) = self.get(keyspace, key)? {
             return Ok(Some(value));
         }
+        match self.search(keyspace, &|known| known == key)? {
+            true => self.get(keyspace, key),
+            false => Ok(None),
+        }
+    }
+
+    /// Searches the files, once, for keys that the index does not know; tells whether there are any, which it knows then.
+    pub fn search(&self, keyspace: Keyspace, wanted: &dyn Fn(&[u8]) -> bool) -> Result<bool> {
         if self.searched.swap(true, Ordering::SeqCst) {
-            return Ok(None);
+            return Ok(false);
         }
-        let lost = rebuild::entries(&self.dir)?.into_iter().any(|e| e.keyspace == keyspace && e.key == key);
-        if !lost {
-            return Ok(None);
+        let lost = rebuild::entries(&self.dir)?.into_iter().any(|e| e.keyspace == keyspace && wanted(&e.key));
+        if lost {
+            self.mend("it does not know things that the files hold")?;
         }
-        self.mend("it does not know things that the files hold")?;
-        self.get(keyspace, key)
+        Ok(lost)
     }
 
     /// Tells whether all files have been read for something that the index did not know.
@@ -258,7 +268,7 @@ impl Index {
         remove_dir(&aside)?;
         let mut tail = self.tail();
         tail.reload()?;
-        if tail.is_damaged() {
+        if tail.is_damaged() || tail.is_lost() {
             tail.clear(&tmp)?;
         }
         Ok(())

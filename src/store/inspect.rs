@@ -105,6 +105,11 @@ impl StorageLog {
 impl Store {
     /// Reads all logs. Takes as long as they are; for diagnostics.
     pub fn storage_log(&self) -> Result<StorageLog> {
+        // What states name and the index does not know is looked for in the files first; if it is not there, reading the state says so.
+        let volumes = self.volumes().unwrap_or_default();
+        for (name, lsn, commit) in volumes.iter().filter_map(|volume| volume.snapshot.head()) {
+            let _ = self.load_commit(&Origin { log: name, lsn, commit });
+        }
         let mut log = StorageLog { commits: BTreeMap::new(), places: HashMap::new() };
         for (_, value) in self.index().all(Keyspace::Log)? {
             let LogEntry { commit, volume, placement } = self.index_value(&value)?;

@@ -33,6 +33,8 @@ mod batch;
 mod container;
 mod entries;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod heads;
 mod heal;
 mod index;
@@ -51,6 +53,7 @@ mod segment;
 mod segment_merge;
 mod segment_writer;
 mod shelf;
+mod shelf_check;
 mod shelf_reader;
 mod tail;
 #[cfg(test)]
@@ -231,7 +234,11 @@ impl Store {
     pub fn objects_with_prefix(&self, prefix: &IdPrefix) -> Result<Vec<ObjectId>> {
         let id_of = |key: &[u8]| key.try_into().ok().map(ObjectId::from_bytes);
         let wanted = |key: &[u8]| id_of(key).is_some_and(|id| prefix.matches(&id));
-        let found = self.0.index.range(Keyspace::Objects, prefix.lowest().as_bytes(), &wanted)?;
+        let look = || self.0.index.range(Keyspace::Objects, prefix.lowest().as_bytes(), &wanted);
+        let mut found = look()?;
+        if found.is_empty() && self.0.index.search(Keyspace::Objects, &wanted)? {
+            found = look()?;
+        }
         Ok(found.iter().filter_map(|(key, _)| id_of(key)).collect())
     }
 

@@ -42,6 +42,11 @@ pub fn entries(dir: &Path) -> Result<Vec<Entry>> {
     Ok(out)
 }
 
+/// Tells whether there are files that an index would find things in.
+pub fn has_files(dir: &Path) -> Result<bool> {
+    Ok(!files_in(&dir.join(paths::PACKS))?.is_empty() || !files_in(&dir.join(paths::SEGMENTS))?.is_empty())
+}
+
 /// A pack and where its objects lie in it.
 type FoundPack = (PathBuf, Vec<(ObjectId, Section)>);
 

@@ -15,6 +15,7 @@ use fjall::{Database, KeyspaceCreateOptions};
 
 use super::entries::Keyspace;
 use super::error::{Result, StoreError};
+use super::shelf_check;
 use super::shelf_reader::{self, ReadError, Reader};
 
 /// How long an open store may lie unused.
@@ -90,13 +91,18 @@ impl Shelf {
             state.open = None;
             // A new store would know nothing but these entries.
             shelf_reader::is_there(&self.path)?;
-            match Writer::new(&self.path) {
+            let checked = shelf_reader::trees(&self.path).try_for_each(|tree| shelf_check::check_tree(&tree));
+            checked.map_err(|error| error.explain(&self.path))?;
+            match self.guarded(|| Writer::new(&self.path))? {
                 Err(fjall::Error::Locked) => Ok(None),
                 other => other.map(|writer| Some((state, writer))).map_err(|e| self.failed(&e)),
             }
         })?;
-        let outcome = writer.ingest(entries).map_err(|e| self.failed(&e));
-        drop(writer);
+        let outcome = self.guarded(|| {
+            let outcome = writer.ingest(entries).map_err(|e| self.failed(&e));
+            drop(writer);
+            outcome
+        })?;
         shelf_reader::tidy(&self.path);
         outcome
     }
@@ -131,12 +137,13 @@ impl Shelf {
         let mut state = self.patiently(|| {
             let mut state = lock(&self.state);
             if state.open.is_none() {
-                let Some(reader) = Reader::open(&self.path)? else { return Ok(None) };
+                let Some(reader) = shelf_check::guarded(|| Reader::open(&self.path))? else { return Ok(None) };
                 (state.open, state.opened) = (Some(reader), Some(Instant::now()));
             }
             Ok::<_, ReadError>(Some(state))
         })?;
-        let outcome = look(state.open.as_mut().expect("just opened"));
+        let open = state.open.as_mut().expect("just opened");
+        let outcome = shelf_check::guarded(|| look(open));
         if outcome.is_err() {
             state.open = None;
         }
@@ -172,6 +179,11 @@ impl Shelf {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Runs what fjall does; a panic of it means that the store is damaged.
+    fn guarded<T>(&self, run: impl FnOnce() -> T) -> Result<T> {
+        shelf_check::guarded(|| Ok(run())).map_err(|error| error.explain(&self.path))
     }
 
     fn failed(&self, error: &fjall::Error) -> StoreError {

@@ -15,6 +15,7 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, Config, Guard, SeqNo, SequenceNumbe
 
 use super::entries::Keyspace;
 use super::error::{StoreError, is_refusal};
+use super::shelf_check;
 
 const CACHE_BYTES: u64 = 8 << 20;
 /// The folder of the trees.
@@ -31,6 +32,8 @@ pub enum ReadError {
     Io(PathBuf, io::Error),
     /// A tree is not what it should be.
     Tree(lsm_tree::Error),
+    /// The same, seen before it was opened.
+    Damaged(String),
     /// What waiting for others ends with, and the like.
     Store(StoreError),
 }
@@ -70,6 +73,7 @@ impl ReadError {
                 StoreError::Index { path: path.to_owned(), what: error.to_string() }
             }
             Self::Tree(error) => StoreError::Index { path: path.to_owned(), what: error.to_string() },
+            Self::Damaged(what) => StoreError::Index { path: path.to_owned(), what },
             Self::Missing => StoreError::Index { path: path.to_owned(), what: "it is missing".to_owned() },
             Self::Store(error) => error,
         }
@@ -143,7 +147,7 @@ impl Reader {
     fn keyspace(&mut self, keyspace: Keyspace) -> Result<&AnyTree, ReadError> {
         if !self.trees.contains_key(&keyspace) {
             let number = self.numbers.get(keyspace.name().as_bytes());
-            let unknown = || self.damaged(format!("it has no '{}'", keyspace.name()));
+            let unknown = || ReadError::Damaged(format!("it has no '{}'", keyspace.name()));
             let tree = self.tree(*number.ok_or_else(unknown)?)?;
             self.trees.insert(keyspace, tree);
         }
@@ -155,13 +159,10 @@ impl Reader {
         // A tree that is not there would be made.
         let current = path.join("current");
         if !current.try_exists().map_err(|e| ReadError::Io(current, e))? {
-            return Err(self.damaged(format!("keyspace {number} is missing")));
+            return Err(ReadError::Damaged(format!("keyspace {number} is missing")));
         }
+        shelf_check::check_tree(&path)?;
         Ok(open_tree(&path, &self.cache)?)
-    }
-
-    fn damaged(&self, what: String) -> ReadError {
-        ReadError::Store(StoreError::Index { path: self.path.clone(), what })
     }
 }
 
@@ -192,11 +193,18 @@ pub fn tidy(path: &Path) {
         return;
     }
     let cache = Arc::new(Cache::with_capacity_bytes(0));
-    for entry in std::fs::read_dir(path.join(KEYSPACES)).into_iter().flatten().flatten() {
-        if entry.path().join("current").exists() {
-            let _ = open_tree(&entry.path(), &cache);
-        }
+    for tree in trees(path) {
+        let _ = shelf_check::guarded(|| {
+            shelf_check::check_tree(&tree)?;
+            Ok(open_tree(&tree, &cache).map(drop)?)
+        });
     }
+}
+
+/// Returns the folders of the trees of the store in `path`.
+pub fn trees(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let found = std::fs::read_dir(path.join(KEYSPACES)).into_iter().flatten().flatten().map(|entry| entry.path());
+    found.filter(|tree| tree.join("current").exists())
 }
 
 /// Tells whether somebody holds a lock for itself. Shares it otherwise, until the file is closed.

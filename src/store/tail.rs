@@ -151,6 +151,11 @@ impl Tail {
         self.damaged
     }
 
+    /// Tells whether there is no file, or nothing in it, not even how it begins.
+    pub fn is_lost(&self) -> bool {
+        self.valid_len == 0 && !self.damaged
+    }
+
     /// Appends the entries of one operation, durably. The caller holds the repository lock.
     pub fn append(&mut self, entries: &[Entry]) -> Result<()> {
         let failed = |e| StoreError::io("write", &self.path)(e);

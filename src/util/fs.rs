@@ -55,6 +55,15 @@ impl TempFile {
         std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
     }
 
+    /// Fails if the file system says that there is no room for so many bytes more. One that does not know says that it has no blocks.
+    pub fn expect_room(&self, bytes: u64) -> io::Result<()> {
+        let room = rustix::fs::fstatvfs(&self.file)?;
+        match room.f_blocks == 0 || room.f_bavail.saturating_mul(room.f_frsize) >= bytes {
+            true => Ok(()),
+            false => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+
     /// Returns the temporary path.
     pub fn path(&self) -> &Path {
         &self.path

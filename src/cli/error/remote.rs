@@ -41,6 +41,9 @@ pub fn remote(error: &RemoteError) -> Option<String> {
         RemoteError::NotARemote { .. } => text("name an empty place, or a path of its own inside the bucket"),
         RemoteError::NewerVersion { .. } => text("use a newer graft; nothing was changed"),
         RemoteError::Busy { .. } => text("try again when fewer others push at the same time"),
+        RemoteError::TooManyRefs { .. } => {
+            text("remove refs that nobody needs, or use another remote for some of them")
+        }
         RemoteError::Store(e) => match &**e {
             StoreError::OtherCommit { .. } => text(
                 "one of the two repositories was made by copying the other's files; clone it anew from the remote, and bring your \

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::model::{CommitHash, ObjectId, ObjectKind, RefName, RepoPath, Snapshot};
+use crate::model::links;
+use crate::model::object::ObjectError;
+use crate::model::{CommitHash, ObjectId, ObjectKind, RawObject, RefName, RepoPath, Snapshot};
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::state::index::Index;
@@ -79,6 +81,11 @@ struct MissingPack {
 #[derive(Debug, thiserror::Error)]
 #[error("it is empty, and others are not: what it said is lost, unless 'graft reflog expire' took it out")]
 struct EmptyLog;
+
+/// An object that says of another what is not so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongLink(String);
 
 struct Check<'r> {
     repo: &'r Repository,
@@ -239,6 +246,7 @@ impl Check<'_> {
                     continue;
                 }
             };
+            self.links(&raw, &from);
             match raw.kind() {
                 ObjectKind::Commit => {
                     let Some(commit) = self.decoded(self.repo.commit(&id), &id, &from) else { continue };
@@ -257,6 +265,15 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Holds an object against those that it names; what cannot be read is found elsewhere.
+    fn links(&mut self, raw: &RawObject, from: &str) {
+        let repo = self.repo;
+        let look = |id: &ObjectId| Ok(repo.raw(id).ok().and_then(|raw| links::shape(&raw).ok()));
+        if let Ok(Some(wrong)) = links::wrong_link::<ObjectError>(raw, look) {
+            self.find(format!("object {}", raw.id()), WrongLink(wrong), vec![from.to_owned()]);
+        }
     }
 
     fn tree(&mut self, id: ObjectId, label: String) {

@@ -159,6 +159,8 @@ impl Repository {
                     return Err(SyncError::NotACommit(one.remote.clone()).into());
                 }
             }
+            let names: BTreeSet<&RefName> = wanted.iter().map(|one| &one.remote).collect();
+            root.refs.iter().filter(|one| names.contains(&one.name)).try_for_each(|one| receiver.check_peeled(one))?;
         }
         drop(work);
         let lock = self.lock()?;

@@ -68,6 +68,8 @@ impl Published {
 pub fn write_new(path: &Path, source: &dyn PageSource, opts: &WriteOptions<'_>) -> Result<Written, MaterializeError> {
     let io_error = |source| MaterializeError::Io { path: path.into(), source };
     let mut temp = TempFile::create_in(temp_dir(path, opts.tmp)).map_err(io_error)?;
+    // A state of many gigabytes may come from a few kilobytes.
+    temp.expect_room(source.byte_len()).map_err(io_error)?;
     // Before there is anything in it that not everybody may read.
     let lost = dress(&temp, path, opts).map_err(io_error)?;
     let was_linked = fs::symlink_metadata(path).is_ok_and(|old| old.is_file() && old.nlink() > 1);

@@ -29,6 +29,33 @@ fn every_database_is_replaced_by_another_byte_for_byte() {
     assert_eq!(listing(other.path()), [], "no temporary file is left");
 }
 
+/// A state of nearly 16 TiB, which nobody wants to see written.
+struct Enormous;
+
+impl PageSource for Enormous {
+    fn byte_len(&self) -> u64 {
+        u64::from(u32::MAX) * PAGE_SIZE as u64
+    }
+
+    fn read_pages(&self, _: PageIdx, _: &mut [u8]) -> Result<(), SourceError> {
+        Err(SourceError::from("it was read"))
+    }
+}
+
+#[test]
+fn what_there_is_no_room_for_is_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    fs::write(&path, b"as it was").unwrap();
+    let error = write_new(&path, &Enormous, &write_options(dir.path())).unwrap_err();
+    assert!(
+        matches!(&error, MaterializeError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull),
+        "{error}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), b"as it was");
+    assert_eq!(listing(dir.path()).len(), 1, "no temporary file is left");
+}
+
 #[test]
 fn exports_are_exact() {
     let dir = tempfile::tempdir().unwrap();

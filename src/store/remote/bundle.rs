@@ -3,6 +3,7 @@
 //!
 //! A bundle is a container: the segment inside, the objects (their enveloped bytes one after the other, zstd), the index.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use serde_bytes::ByteArray;
 use super::error::{RemoteError, Result as RemoteResult};
 use super::root::BundleEntry;
 use crate::model::gid::PackId;
-use crate::model::{LogId, Lsn, ObjectId, RawObject, SegmentId};
+use crate::model::{LogId, Lsn, ObjectId, RawObject, SegmentId, limits};
 use crate::store::container::{Container, ContainerKind, ContainerWriter, Section};
 use crate::store::error::{Result, StoreError};
 use crate::store::segment::Segment;
@@ -23,10 +24,10 @@ use crate::util::random;
 const OBJECTS_FULL: usize = 8 << 20;
 /// Bytes of storage commits after which a bundle is full.
 const SEGMENT_FULL: u64 = 8 << 20;
-/// Bytes of objects that a reader takes at the most.
-const OBJECTS_LIMIT: u64 = 256 << 20;
 /// How much objects are compressed.
 const LEVEL: i32 = 3;
+/// Bytes of an envelope at the most.
+const ENVELOPE: usize = 64;
 
 /// The index of a bundle.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +137,7 @@ pub struct Bundle {
     pub index: BundleIndex,
     /// The segment inside.
     pub inside: Option<Segment>,
-    /// The objects.
-    pub objects: Vec<RawObject>,
+    container: Container,
 }
 
 impl Bundle {
@@ -158,29 +158,58 @@ impl Bundle {
             Some((id, section)) => Some(Segment::in_memory(id, name, container.read(section)?)?),
             None => None,
         };
-        if index.objects_len > OBJECTS_LIMIT {
+        if index.objects_len > limits::BUNDLE_OBJECTS {
             return Err(container.damaged("its objects are too long"));
         }
-        let objects = zstd::bulk::decompress(&container.read(index.objects)?, index.objects_len as usize)
-            .map_err(|e| container.damaged(&format!("its objects do not decompress: {e}")))?;
-        let objects = split(&objects).ok_or_else(|| container.damaged("its objects are cut short"))?;
-        Ok(Self { index, inside, objects })
+        Ok(Self { index, inside, container })
+    }
+
+    /// Gives the objects to `each`, one after the other, so that no more than one of them is in memory.
+    pub fn objects<E: From<StoreError>>(&self, mut each: impl FnMut(RawObject) -> Result<(), E>) -> Result<(), E> {
+        let small = self.container.read(self.index.objects)?;
+        let broken = |e: io::Error| self.container.damaged(&format!("its objects do not decompress: {e}"));
+        let mut left = self.index.objects_len;
+        let mut bytes = zstd::stream::Decoder::with_buffer(small.as_slice()).map_err(broken)?;
+        while left > 0 {
+            let cut = || self.container.damaged("its objects are cut short");
+            let object = next_object(&mut bytes, left).map_err(broken)?.ok_or_else(cut)?;
+            left -= object.bytes().len() as u64;
+            each(object)?;
+        }
+        match bytes.read(&mut [0]).map_err(broken)? {
+            0 => Ok(()),
+            _ => Err(self.container.damaged("its objects are longer than it says").into()),
+        }
     }
 }
 
-/// Takes enveloped objects apart.
-fn split(mut bytes: &[u8]) -> Option<Vec<RawObject>> {
-    let mut out = Vec::new();
-    while !bytes.is_empty() {
-        let end = bytes.iter().take(64).position(|&b| b == 0)?;
-        let head = std::str::from_utf8(&bytes[..end]).ok()?;
-        let len: usize = head.rsplit_once(' ')?.1.parse().ok()?;
-        let (object, rest) = bytes.split_at_checked((end + 1).checked_add(len)?)?;
-        let id = ObjectId::from_bytes(*blake3::hash(object).as_bytes());
-        out.push(RawObject::verify(id, object.to_vec()).ok()?);
-        bytes = rest;
+/// Takes one enveloped object; `None` if it does not lie within `left` bytes, or is longer than an object may be.
+fn next_object(bytes: &mut impl Read, left: u64) -> io::Result<Option<RawObject>> {
+    let mut object = Vec::new();
+    while object.last() != Some(&0) {
+        let mut byte = [0];
+        if object.len() == ENVELOPE || bytes.read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        object.push(byte[0]);
     }
-    Some(out)
+    let head = object.len() as u64;
+    let text = std::str::from_utf8(&object[..object.len() - 1]).ok();
+    let len = text.and_then(|text| text.rsplit_once(' ')?.1.parse::<u64>().ok());
+    let Some(len) = len.filter(|len| *len <= limits::OBJECT && head + len <= left) else { return Ok(None) };
+    if bytes.take(len).read_to_end(&mut object)? as u64 != len {
+        return Ok(None);
+    }
+    let id = ObjectId::from_bytes(*blake3::hash(&object).as_bytes());
+    Ok(RawObject::verify(id, object).ok())
+}
+
+/// Says which object of a remote is meant, if it is damaged.
+pub fn damaged_object(url: &str, key: String, error: StoreError) -> RemoteError {
+    match error {
+        StoreError::Damaged { what, .. } => RemoteError::Damaged { url: url.to_owned(), key, what },
+        other => other.into(),
+    }
 }
 
 /// Says which segment of a local store or bundle is meant.
@@ -193,6 +222,15 @@ mod tests {
     use super::*;
     use crate::model::ObjectKind;
 
+    fn all(bundle: &Bundle) -> Result<Vec<RawObject>> {
+        let mut objects = Vec::new();
+        bundle.objects(|object| {
+            objects.push(object);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(objects)
+    }
+
     #[test]
     fn objects_come_back_and_every_flip_is_seen() {
         let objects: Vec<_> = (0..50u8).map(|n| RawObject::from_body(ObjectKind::Tree, &vec![n; 300])).collect();
@@ -202,14 +240,14 @@ mod tests {
         let (bytes, entry) = writer.finish().expect("memory");
         assert!(bytes.len() < 1500, "objects are compressed: {}", bytes.len());
         let bundle = Bundle::open(&entry, bytes.clone(), "x").expect("sound");
-        assert!(bundle.objects == objects && bundle.inside.is_none());
+        assert!(all(&bundle).expect("sound") == objects && bundle.inside.is_none());
         for at in (0..bytes.len()).step_by(11) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
             assert!(Bundle::open(&entry, flipped.clone(), "x").is_err(), "byte {at}");
             // Even a bundle that claims to be sound does no harm.
             let lying = BundleEntry { hash: ByteArray::new(*blake3::hash(&flipped).as_bytes()), ..entry };
-            let _ = Bundle::open(&lying, flipped, "x").map(|bundle| bundle.objects.len());
+            let _ = Bundle::open(&lying, flipped, "x").map(|bundle| all(&bundle).map(|objects| objects.len()));
         }
     }
 }

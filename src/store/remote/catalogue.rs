@@ -36,7 +36,7 @@ impl Remote {
     pub fn catalogue(&self, entry: &CatalogueEntry) -> Result<Vec<BundleEntry>> {
         let key = entry.key();
         let bundles = self.catalogue_of_key(&key)?;
-        match bundles.len() as u64 == entry.bundles {
+        match bundles.len() as u64 == entry.bundles && bundles.iter().all(BundleEntry::is_within_limits) {
             true => Ok(bundles),
             false => Err(self.damaged_catalogue(&key, "it does not have the bundles it should")),
         }

@@ -16,8 +16,8 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig,
-    UpdateVersion,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    RetryConfig, UpdateVersion,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,6 +25,7 @@ use super::backend::{Backend, Found, Listed, Version};
 use super::credentials::{self, Credentials, RemoteEnv};
 use super::error::{RemoteError, Result};
 use super::url::{RemoteUrl, Scheme, UrlError};
+use crate::model::limits;
 
 /// Files up to this size are sent in one request.
 const ONE_REQUEST: u64 = 16 << 20;
@@ -65,6 +66,10 @@ impl Cloud {
         }
     }
 
+    fn damaged(&self, key: &str, what: &str) -> RemoteError {
+        RemoteError::Damaged { url: self.url.clone(), key: key.to_owned(), what: what.to_owned() }
+    }
+
     fn wait<T>(&self, key: &str, what: impl Future<Output = object_store::Result<T>>) -> Result<T> {
         self.runtime.block_on(what).map_err(|e| explain(&self.url, key, e))
     }
@@ -81,11 +86,15 @@ impl Cloud {
 
 impl Backend for Cloud {
     fn read(&self, key: &str) -> Result<Option<Found>> {
-        self.find(key, async {
+        let found = self.find(key, async {
             let found = self.store.get(&self.path(key)).await?;
             let version = Version { tag: found.meta.e_tag.clone(), generation: found.meta.version.clone() };
-            Ok(Found { bytes: found.bytes().await?.to_vec(), version })
-        })
+            Ok((collect(found, limits::of_key(key)).await?, version))
+        })?;
+        match found {
+            Some((None, _)) => Err(self.damaged(key, &format!("it is longer than {} bytes", limits::of_key(key)))),
+            found => Ok(found.and_then(|(bytes, version)| Some(Found { bytes: bytes?, version }))),
+        }
     }
 
     fn read_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
@@ -94,14 +103,13 @@ impl Backend for Cloud {
             return Ok(Some(Vec::new()));
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        let found = self.find(key, async { self.store.get_opts(&self.path(key), options).await?.bytes().await })?;
+        let found = self
+            .find(key, async { collect(self.store.get_opts(&self.path(key), options).await?, wanted as u64).await })?;
         match found {
-            Some(bytes) if bytes.len() != wanted => Err(RemoteError::Damaged {
-                url: self.url.clone(),
-                key: key.to_owned(),
-                what: "it is too short".to_owned(),
-            }),
-            found => Ok(found.map(|bytes| bytes.to_vec())),
+            None => Ok(None),
+            Some(Some(bytes)) if bytes.len() == wanted => Ok(Some(bytes)),
+            Some(Some(_)) => Err(self.damaged(key, "it is too short")),
+            Some(None) => Err(self.damaged(key, "the answer is longer than what was asked for")),
         }
     }
 
@@ -190,6 +198,19 @@ impl Backend for Cloud {
     fn remove(&self, key: &str) -> Result<()> {
         self.find(key, self.store.delete(&self.path(key))).map(drop)
     }
+}
+
+/// Reads an answer as it comes, whatever length it declares; `None` if it has more than `limit` bytes.
+async fn collect(answer: GetResult, limit: u64) -> object_store::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let mut parts = answer.into_stream();
+    while let Some(part) = parts.next().await {
+        bytes.extend_from_slice(&part?);
+        if bytes.len() as u64 > limit {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// Makes the client. Nothing is taken from the environment but what `env` holds, and no metadata service is asked for

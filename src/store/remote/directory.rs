@@ -5,15 +5,16 @@
 //! a killed process cannot wedge the remote. Reading needs no lock and no permission to write.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::backend::{Backend, Found, Listed, Version, is_key};
 use super::error::{RemoteError, Result};
 use super::memory::version_of;
+use crate::model::limits;
 use crate::util::fs::{self as durable, TempFile};
 use crate::util::lock::FileLock;
 
@@ -56,6 +57,22 @@ impl Directory {
             durable::create_dir_all(folder).map_err(failed("create", folder))?;
         }
         Ok(())
+    }
+
+    fn damaged(&self, key: &str, what: &str) -> RemoteError {
+        RemoteError::Damaged { url: self.url(), key: key.to_owned(), what: what.to_owned() }
+    }
+
+    /// Reads a file of no more bytes than that.
+    fn read_plain(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let file = open_plain(path)?;
+        let len = file.metadata()?.len();
+        let mut bytes = Vec::with_capacity(len.min(limit) as usize);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 <= limit {
+            true => Ok(bytes),
+            false => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes"))),
+        }
     }
 
     fn temp(&self) -> Result<TempFile> {
@@ -109,26 +126,28 @@ impl Backend for Directory {
 
     fn read(&self, key: &str) -> Result<Option<Found>> {
         let path = self.path(key);
-        match fs::read(&path) {
+        match self.read_plain(&path, limits::of_key(key)) {
             Ok(bytes) => Ok(Some(Found { version: version_of(&bytes), bytes })),
             Err(e) if is_absent(&e) => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(self.damaged(key, &e.to_string())),
             Err(e) => Err(failed("read", &path)(e)),
         }
     }
 
     fn read_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
         let path = self.path(key);
-        let file = match File::open(&path) {
+        let file = match open_plain(&path) {
             Ok(file) => file,
             Err(e) if is_absent(&e) => return Ok(None),
             Err(e) => return Err(failed("read", &path)(e)),
         };
+        if file.metadata().map_err(failed("read", &path))?.len() < range.end {
+            return Err(self.damaged(key, "it is too short"));
+        }
         let mut bytes = vec![0; (range.end - range.start) as usize];
         match file.read_exact_at(&mut bytes, range.start) {
             Ok(()) => Ok(Some(bytes)),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(RemoteError::Damaged { url: self.url(), key: key.to_owned(), what: "it is too short".to_owned() })
-            }
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged(key, "it is too short")),
             Err(e) => Err(failed("read", &path)(e)),
         }
     }
@@ -184,6 +203,18 @@ impl Backend for Directory {
             Err(e) if !is_absent(&e) => Err(failed("remove", &path)(e)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Opens a file to read it; anything else than a plain file, such as a pipe that nobody writes to, is refused.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let meta = file.metadata()?;
+    match meta.is_file() {
+        true => Ok(file),
+        false if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        false => Err(io::Error::other("it is not a plain file")),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::url::UrlError;
+use crate::model::object::ObjectError;
 use crate::store::error::StoreError;
 use crate::util::interrupt::Interrupted;
 use crate::util::lock::LockError;
@@ -107,6 +108,14 @@ pub enum RemoteError {
         /// How often was tried.
         tries: usize,
     },
+    /// The refs of the remote would take more than a root may.
+    #[error("the refs of {url} would take more than {limit} bytes, and nobody could read them")]
+    TooManyRefs {
+        /// The remote.
+        url: String,
+        /// How many bytes there may be.
+        limit: u64,
+    },
     /// The local store.
     #[error(transparent)]
     Store(#[from] Box<StoreError>),
@@ -131,6 +140,12 @@ pub enum RemoteError {
 impl From<StoreError> for RemoteError {
     fn from(error: StoreError) -> Self {
         Self::Store(Box::new(error))
+    }
+}
+
+impl From<ObjectError> for RemoteError {
+    fn from(error: ObjectError) -> Self {
+        StoreError::Object(error).into()
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Backend`] is what Graft needs of a place; directories, memory and buckets provide it.
 
 mod backend;
-mod bundle;
+pub(in crate::store) mod bundle;
 mod catalogue;
 mod check;
 mod closure;
@@ -12,6 +12,8 @@ mod collect;
 mod credentials;
 mod directory;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod hydrate;
 mod memory;
 mod parallel;

@@ -10,7 +10,7 @@ use super::open_backend;
 use super::root::{Nonce, ROOT, Root};
 use super::traffic::{Counted, Counter, Traffic};
 use super::url::RemoteUrl;
-use crate::model::SegmentId;
+use crate::model::{SegmentId, limits};
 use crate::store::StoreError;
 use crate::util::random;
 
@@ -138,6 +138,19 @@ impl Remote {
         }
     }
 
+    /// Checks the length that something says of an object, before room is made for it.
+    pub(in crate::store) fn confirm_len(&self, key: &str, len: u64) -> Result<()> {
+        if len <= limits::BELIEVED {
+            return Ok(());
+        }
+        let what = match self.backend.size(key)? {
+            Some(found) if found == len => return Ok(()),
+            Some(found) => format!("it has {found} bytes and not {len}"),
+            None => return Err(RemoteError::Missing { url: self.url.clone(), key: key.to_owned() }),
+        };
+        Err(RemoteError::Damaged { url: self.url.clone(), key: key.to_owned(), what })
+    }
+
     /// Writes an object under a name that stands for its content or that nobody else has.
     pub(super) fn write_new(&self, key: &str, bytes: &[u8]) -> Result<()> {
         for _ in 0..ERRORS {
@@ -171,7 +184,11 @@ impl Remote {
                 state = self.state()?;
                 continue;
             }
-            let answer = self.backend.swap(ROOT, state.version.as_ref(), &next.encode());
+            let bytes = next.encode();
+            if bytes.len() as u64 > limits::ROOT {
+                return Err(RemoteError::TooManyRefs { url: self.url.clone(), limit: limits::ROOT }.into());
+            }
+            let answer = self.backend.swap(ROOT, state.version.as_ref(), &bytes);
             if matches!(answer, Ok(true)) {
                 return Ok(next);
             }

@@ -14,7 +14,7 @@ use serde_bytes::ByteArray;
 
 use super::error::{RemoteError, Result};
 use crate::model::gid::PackId;
-use crate::model::{ObjectId, RefName, cbor};
+use crate::model::{ObjectId, RefName, cbor, limits};
 
 /// The format version written by this program and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -86,6 +86,13 @@ pub struct CatalogueEntry {
     pub level: u8,
 }
 
+impl BundleEntry {
+    /// Tells whether the bundle may be as long as this says.
+    pub(super) fn is_within_limits(&self) -> bool {
+        self.len <= limits::BUNDLE
+    }
+}
+
 impl Root {
     /// Returns the root of a new remote.
     pub fn new(id: [u8; 16]) -> Self {
@@ -152,6 +159,9 @@ impl Root {
         let root: Self = cbor::decode(body).map_err(|e| damaged(&e.to_string()))?;
         if !root.refs.windows(2).all(|w| w[0].name < w[1].name) {
             return Err(damaged("its refs are not in order"));
+        }
+        if !root.bundles.iter().all(BundleEntry::is_within_limits) {
+            return Err(damaged("it names a bundle that is too long"));
         }
         Ok(root)
     }

@@ -128,7 +128,7 @@ impl Replicator<'_> {
     fn record(&self, entries: &[VolumeEntry]) -> Result<()> {
         // Page maps are read to find out what belongs to a state, so their segments come first.
         for entry in entries.iter().filter(|entry| !entry.maps.is_empty()) {
-            self.store.expect_segment(entry.segment, entry.len)?;
+            self.expect_segment(entry.segment, entry.len)?;
         }
         let lock = self.store.lock()?;
         let mut tx = Transaction::new(self.store, &lock)?;
@@ -167,10 +167,19 @@ impl Replicator<'_> {
             absent.extend(entries.iter().map(|entry| (entry.segment, entry.len)));
         }
         for (segment, len) in absent {
-            self.store.expect_segment(segment, len)?;
+            self.expect_segment(segment, len)?;
         }
         self.store.release();
         Ok(())
+    }
+
+    /// Makes room for a segment that is fetched when it is read.
+    fn expect_segment(&self, id: SegmentId, len: u64) -> Result<()> {
+        if paths::segment(self.store.dir(), id).exists() {
+            return Ok(());
+        }
+        self.remote.confirm_len(&format!("segments/{id}"), len)?;
+        Ok(LazyFile::prepare(self.store.dir(), id, len)?)
     }
 
     /// Waits for a transaction that writes to the volume, and keeps others from beginning.
@@ -211,14 +220,6 @@ impl Store {
     /// Tells whether a segment is here, or known to be elsewhere.
     fn is_expected(&self, id: SegmentId) -> Result<bool> {
         Ok(paths::segment(self.dir(), id).exists() || LazyFile::open(self.dir(), id)?.is_some())
-    }
-
-    /// Makes room for a segment that is fetched when it is read.
-    fn expect_segment(&self, id: SegmentId, len: u64) -> Result<()> {
-        match paths::segment(self.dir(), id).exists() {
-            true => Ok(()),
-            false => Ok(LazyFile::prepare(self.dir(), id, len)?),
-        }
     }
 
     /// Returns the number of storage commits of a volume since the sync point.

@@ -2,6 +2,7 @@
 
 mod collecting;
 mod faults;
+mod forged;
 mod partial;
 
 use std::fs;

@@ -1,13 +1,42 @@
 //! Whether all came that is needed: the storage commits and page maps of the new snapshots, each with the hash that names it.
 
-use super::{Receiver, Result};
+use std::collections::HashMap;
+
+use super::{Receiver, RemoteError, Result};
+use crate::model::links::{self, Shape};
 use crate::model::page_map::{MapChunk, Origin, PageMap};
-use crate::model::{Snapshot, cbor};
+use crate::model::{ObjectId, Snapshot, cbor};
 use crate::store::StoreError;
 use crate::store::entries::MapPlace;
 use crate::store::remote::send::is_map;
 
 impl Receiver<'_> {
+    /// Holds every object that came against those that it names.
+    pub(super) fn check_links(&mut self) -> Result<()> {
+        let mut shapes: HashMap<ObjectId, Option<Shape>> = HashMap::new();
+        let fresh: Vec<ObjectId> = self.walked.keys().filter(|id| !self.linked.contains(*id)).copied().collect();
+        for id in fresh {
+            let raw = self.object(&id)?;
+            let wrong = links::wrong_link(&raw, |named| {
+                if let Some(known) = shapes.get(named) {
+                    return Ok(*known);
+                }
+                let found = match self.has(named)? {
+                    true => Some(links::shape(&self.object(named)?)?),
+                    false => None,
+                };
+                shapes.insert(*named, found);
+                Ok::<_, RemoteError>(found)
+            })?;
+            if let Some(what) = wrong {
+                let (url, key) = (self.remote.url().to_owned(), format!("object {id}"));
+                return Err(RemoteError::Damaged { url, key, what });
+            }
+            self.linked.insert(id);
+        }
+        Ok(())
+    }
+
     /// Sees that every storage commit and page map that the new snapshots need is there; returns the first that is not.
     pub(super) fn first_lacking(&mut self) -> Result<Option<String>> {
         for id in self.snapshots.clone() {

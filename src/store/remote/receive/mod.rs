@@ -14,11 +14,11 @@ mod segments;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use super::bundle::{Bundle, SegmentEntry};
+use super::bundle::{Bundle, SegmentEntry, damaged_object};
 use super::error::{RemoteError, Result};
 use super::parallel;
 use super::place::Remote;
-use super::root::{BundleEntry, Root};
+use super::root::{BundleEntry, ROOT, RefEntry, Root};
 use super::send::is_map;
 use super::traffic::Watch;
 use crate::model::gid::PackId;
@@ -66,6 +66,8 @@ pub struct Receiver<'a> {
     beside: HashMap<SegmentId, SegmentEntry>,
     /// Objects that have been looked into, with the generations of commits wanted from there on.
     walked: HashMap<ObjectId, u32>,
+    /// Of them, those that were held against what they name.
+    linked: HashSet<ObjectId>,
     snapshots: Vec<ObjectId>,
     /// Storage commits that were seen to be right.
     sound: HashSet<CommitHash>,
@@ -116,6 +118,7 @@ impl<'a> Receiver<'a> {
             gathered: None,
             beside: HashMap::new(),
             walked: HashMap::new(),
+            linked: HashSet::new(),
             snapshots: Vec::new(),
             sound: HashSet::new(),
             complete: HashSet::new(),
@@ -145,7 +148,7 @@ impl<'a> Receiver<'a> {
             }
             self.read_segments()?;
             match self.first_lacking()? {
-                None => return Ok(()),
+                None => return self.check_links(),
                 Some(what) => {
                     let lost = || RemoteError::Missing { url: remote.url().to_owned(), key: what };
                     self.read_bundles(&unread.next()?)?.then_some(()).ok_or_else(lost)?;
@@ -160,6 +163,20 @@ impl<'a> Receiver<'a> {
             (Some(section), Some(pack)) => Ok(pack.read(*id, *section)?),
             _ => Ok(self.store.object(id)?),
         }
+    }
+
+    /// Checks what a root says that a ref leads to, once that is here.
+    pub fn check_peeled(&self, entry: &RefEntry) -> Result<()> {
+        let mut raw = self.object(&entry.id)?;
+        while raw.kind() == ObjectKind::Tag {
+            raw = self.object(&raw.decode::<Tag>()?.target)?;
+        }
+        let wanted = (raw.id() != entry.id).then(|| raw.id());
+        if entry.peeled == wanted {
+            return Ok(());
+        }
+        let what = format!("it does not say what {} leads to", entry.name);
+        Err(RemoteError::Damaged { url: self.remote.url().to_owned(), key: ROOT.to_owned(), what })
     }
 
     /// Tells whether an object that was wanted, or is led to, has come, or was here already.
@@ -287,30 +304,32 @@ impl<'a> Receiver<'a> {
                 }
                 Ok(bundle)
             },
-            |_, bundle| self.take(bundle),
+            |entry, bundle| self.take(entry, &bundle),
         )?;
         self.received.bundles += entries.len();
         Ok(!entries.is_empty())
     }
 
-    fn take(&mut self, bundle: Bundle) -> Result<()> {
-        for object in &bundle.objects {
+    fn take(&mut self, entry: &BundleEntry, bundle: &Bundle) -> Result<()> {
+        let taken = bundle.objects(|object| {
             let id = object.id();
             if self.objects.contains_key(&id) || self.store.has_object(&id)? {
-                continue;
+                return Ok(());
             }
             let mut pack = self.hold_pack();
             if pack.is_none() {
                 *pack = Some(PackWriter::create(&self.store.dir().join(paths::TMP))?);
             }
-            let section = pack.as_mut().expect("just made").add(object)?;
+            let section = pack.as_mut().expect("just made").add(&object)?;
             drop(pack);
             self.objects.insert(id, section);
-        }
+            Ok::<_, StoreError>(())
+        });
+        taken.map_err(|error| damaged_object(self.remote.url(), entry.key(), error))?;
         if let Some(inside) = &bundle.inside {
             self.gather(inside)?;
         }
-        self.beside.extend(bundle.index.beside.into_iter().map(|entry| (entry.id, entry)));
+        self.beside.extend(bundle.index.beside.iter().map(|entry| (entry.id, entry.clone())));
         Ok(())
     }
 

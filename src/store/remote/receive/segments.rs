@@ -55,6 +55,7 @@ impl Receiver<'_> {
 
     /// Brings of a segment just what tells what is in it.
     fn segment_in_pieces(&self, entry: &SegmentEntry) -> Result<Arc<Segment>> {
+        self.remote.confirm_len(&entry.key(), entry.len)?;
         LazyFile::prepare(self.store.dir(), entry.id, entry.len)?;
         let missing = || RemoteError::Missing { url: self.remote.url().to_owned(), key: entry.key() };
         self.store.open_segment(entry.id)?.ok_or_else(missing)
@@ -70,7 +71,7 @@ impl Receiver<'_> {
             temp: Mutex<Option<TempFile>>,
             left: std::sync::atomic::AtomicU64,
         }
-        self.watch.expect(wanted.iter().map(|entry| entry.len).sum());
+        self.watch.expect(wanted.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.len)));
         let mut files = Vec::new();
         let mut parts = Vec::new();
         for entry in wanted {
@@ -79,6 +80,7 @@ impl Receiver<'_> {
                 self.watch.passed(entry.len);
                 continue;
             }
+            self.remote.confirm_len(&entry.key(), entry.len)?;
             let tmp = self.store.dir().join(paths::TMP);
             let temp = TempFile::create_in(&tmp).map_err(StoreError::io("write", &tmp))?;
             let ranges = (0..entry.len).step_by(PART as usize).map(|at| (files.len(), at..(at + PART).min(entry.len)));
