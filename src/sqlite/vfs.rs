@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::sql::revisions;
+use super::sql::{revisions, volumes};
 use super::vfs_volume;
 use crate::model::{PAGE_SIZE, PageIdx, PageSource, SourceError};
 
@@ -152,11 +152,11 @@ pub(super) fn register_above(
 ) -> rusqlite::Result<()> {
     let code = *done.get_or_init(|| {
         // SAFETY: null asks for the default file system; the result lives as long as the process, or is null.
-        let Some(parent) = (unsafe { ffi::sqlite3_vfs_find(ptr::null()).as_mut() }) else {
-            return ffi::SQLITE_ERROR;
-        };
+        let parent = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
+        // SAFETY: what is registered does not change, apart from the link to the next one, which is copied and not used.
+        let Some(copy) = (unsafe { parent.as_ref() }).copied() else { return ffi::SQLITE_ERROR };
         // The functions taken over (time, randomness, sleep, loading) do not look at the structure they are called with.
-        let vfs = ffi::sqlite3_vfs { pNext: ptr::null_mut(), pAppData: ptr::from_mut(parent).cast(), ..make(parent) };
+        let vfs = ffi::sqlite3_vfs { pNext: ptr::null_mut(), pAppData: parent.cast(), ..make(&copy) };
         // SAFETY: the structure is leaked, so it lives as long as SQLite may use it.
         unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs)), 0) }
     });
@@ -170,9 +170,14 @@ pub(super) fn register_above(
 ///
 /// # Safety
 /// `vfs` is a structure made in [`register_above`].
-pub(super) unsafe fn parent<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a mut ffi::sqlite3_vfs {
-    // SAFETY: pAppData was set to the default file system, which is never freed.
-    unsafe { &mut *(*vfs).pAppData.cast() }
+pub(super) unsafe fn parent(vfs: *mut ffi::sqlite3_vfs) -> *mut ffi::sqlite3_vfs {
+    // SAFETY: pAppData was set to the default file system, which is never freed. Others use it at the same time, so it is no reference.
+    unsafe { (*vfs).pAppData.cast() }
+}
+
+/// Runs what SQLite called; a panic must not cross into C, and is the error `otherwise`.
+pub(super) fn caught(otherwise: c_int, work: impl FnOnce() -> c_int) -> c_int {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
 }
 
 /// Returns the name if it is one of a mounted source or of a file beside it.
@@ -194,13 +199,22 @@ unsafe fn own_name<'a>(name: *const c_char) -> Option<&'a str> {
 /// `name` is what SQLite hands to `xOpen` with `flags`: for a main database, a name that parameters can be looked for in,
 /// alive as long as the file is open.
 unsafe fn revision<'a>(name: *const c_char, flags: c_int) -> Option<(&'a CStr, &'a CStr)> {
+    // SAFETY: by the contract of this function; a name that has a parameter is not null.
+    unsafe { main_parameter(name, flags, c"rev").map(|rev| (CStr::from_ptr(name), rev)) }
+}
+
+/// Returns a parameter of the URI of a main database.
+///
+/// # Safety
+/// As for [`revision`].
+unsafe fn main_parameter<'a>(name: *const c_char, flags: c_int, parameter: &CStr) -> Option<&'a CStr> {
     if name.is_null() || flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
         return None;
     }
     // SAFETY: by the contract of this function.
     unsafe {
-        let rev = ffi::sqlite3_uri_parameter(name, c"rev".as_ptr());
-        (!rev.is_null()).then(|| (CStr::from_ptr(name), CStr::from_ptr(rev)))
+        let value = ffi::sqlite3_uri_parameter(name, parameter.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value))
     }
 }
 
@@ -293,52 +307,57 @@ unsafe extern "C" fn x_open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite passes the registered structure, a file of szOsFile bytes, which is enough for either kind, and a
-    // name that is null or a C string; the parent gets its own structure and otherwise the same.
-    unsafe {
-        let revision = revision(name, flags);
-        let own = own_name(name);
-        if own.is_none() && revision.is_none() {
-            let parent = parent(vfs);
-            return match parent.xOpen {
-                Some(open) => open(parent, name, file, flags, out_flags),
-                None => ffi::SQLITE_CANTOPEN,
+    caught(ffi::SQLITE_CANTOPEN, || {
+        // SAFETY: SQLite passes the registered structure, a file of szOsFile bytes, which is enough for either kind, and a
+        // name that is null or a C string; the parent gets its own structure and otherwise the same.
+        unsafe {
+            let revision = revision(name, flags);
+            let own = own_name(name);
+            if own.is_none() && revision.is_none() {
+                let parent = parent(vfs);
+                return match (*parent).xOpen {
+                    Some(open) => open(parent, name, file, flags, out_flags),
+                    None => ffi::SQLITE_CANTOPEN,
+                };
+            }
+            (*file).pMethods = ptr::null();
+            if let Some(own) = own.filter(|n| n.starts_with(vfs_volume::PREFIX)) {
+                let served_by = main_parameter(name, flags, volumes::SERVED_BY);
+                return vfs_volume::open(own, served_by, file, flags, out_flags);
+            }
+            let found = match (own, revision) {
+                (Some(own), _) => mounted().get(own).map(|e| (e.source.clone(), e.last_error.clone())),
+                (None, Some((path, rev))) => open_revision(path, rev).map(|source| (source, LastError::default())),
+                (None, None) => None,
             };
+            let Some((source, last_error)) = found.filter(|_| flags & ffi::SQLITE_OPEN_MAIN_DB != 0) else {
+                return ffi::SQLITE_CANTOPEN;
+            };
+            let state = State { source, last_error, page: [0; PAGE_SIZE], page_idx: None };
+            let file: *mut File = file.cast();
+            (*file).state = Box::into_raw(Box::new(state));
+            (*file).base.pMethods = &METHODS;
+            if !out_flags.is_null() {
+                *out_flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB;
+            }
         }
-        (*file).pMethods = ptr::null();
-        if let Some(name) = own.filter(|n| n.starts_with(vfs_volume::PREFIX)) {
-            return vfs_volume::open(name, file, flags, out_flags);
-        }
-        let found = match (own, revision) {
-            (Some(own), _) => mounted().get(own).map(|e| (e.source.clone(), e.last_error.clone())),
-            (None, Some((path, rev))) => open_revision(path, rev).map(|source| (source, LastError::default())),
-            (None, None) => None,
-        };
-        let Some((source, last_error)) = found.filter(|_| flags & ffi::SQLITE_OPEN_MAIN_DB != 0) else {
-            return ffi::SQLITE_CANTOPEN;
-        };
-        let state = State { source, last_error, page: [0; PAGE_SIZE], page_idx: None };
-        let file: *mut File = file.cast();
-        (*file).state = Box::into_raw(Box::new(state));
-        (*file).base.pMethods = &METHODS;
-        if !out_flags.is_null() {
-            *out_flags = ffi::SQLITE_OPEN_READONLY | ffi::SQLITE_OPEN_MAIN_DB;
-        }
-    }
-    ffi::SQLITE_OK
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync_dir: c_int) -> c_int {
-    // SAFETY: as in `x_open`.
-    unsafe {
-        if let Some(own) = own_name(name) {
-            // A volume's journal lives no longer than it is open.
-            let is_volume = own.starts_with(vfs_volume::PREFIX);
-            return if is_volume { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_DELETE };
+    caught(ffi::SQLITE_IOERR_DELETE, || {
+        // SAFETY: as in `x_open`.
+        unsafe {
+            if let Some(own) = own_name(name) {
+                // A volume's journal lives no longer than it is open.
+                let is_volume = own.starts_with(vfs_volume::PREFIX);
+                return if is_volume { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_DELETE };
+            }
+            let parent = parent(vfs);
+            (*parent).xDelete.map_or(ffi::SQLITE_IOERR_DELETE, |delete| delete(parent, name, sync_dir))
         }
-        let parent = parent(vfs);
-        parent.xDelete.map_or(ffi::SQLITE_IOERR_DELETE, |delete| delete(parent, name, sync_dir))
-    }
+    })
 }
 
 unsafe extern "C" fn x_access(
@@ -347,19 +366,21 @@ unsafe extern "C" fn x_access(
     flags: c_int,
     result: *mut c_int,
 ) -> c_int {
-    // SAFETY: as in `x_open`; `result` points to a number that SQLite owns.
-    unsafe {
-        match own_name(name) {
-            Some(own) => {
-                *result = c_int::from(flags == ffi::SQLITE_ACCESS_EXISTS && mounted().contains_key(own));
-                ffi::SQLITE_OK
-            }
-            None => {
-                let parent = parent(vfs);
-                parent.xAccess.map_or(ffi::SQLITE_IOERR, |access| access(parent, name, flags, result))
+    caught(ffi::SQLITE_IOERR_ACCESS, || {
+        // SAFETY: as in `x_open`; `result` points to a number that SQLite owns.
+        unsafe {
+            match own_name(name) {
+                Some(own) => {
+                    *result = c_int::from(flags == ffi::SQLITE_ACCESS_EXISTS && mounted().contains_key(own));
+                    ffi::SQLITE_OK
+                }
+                None => {
+                    let parent = parent(vfs);
+                    (*parent).xAccess.map_or(ffi::SQLITE_IOERR, |access| access(parent, name, flags, result))
+                }
             }
         }
-    }
+    })
 }
 
 unsafe extern "C" fn x_full_pathname(
@@ -368,28 +389,32 @@ unsafe extern "C" fn x_full_pathname(
     len: c_int,
     out: *mut c_char,
 ) -> c_int {
-    // SAFETY: as in `x_open`; `out` has room for `len` bytes.
-    unsafe {
-        let Some(own) = own_name(name) else {
-            let parent = parent(vfs);
-            return parent.xFullPathname.map_or(ffi::SQLITE_IOERR, |full| full(parent, name, len, out));
-        };
-        let Some(full) = CString::new(own).ok().filter(|f| f.as_bytes_with_nul().len() <= len as usize) else {
-            return ffi::SQLITE_CANTOPEN;
-        };
-        ptr::copy_nonoverlapping(full.as_ptr(), out, full.as_bytes_with_nul().len());
-    }
-    ffi::SQLITE_OK
+    caught(ffi::SQLITE_CANTOPEN_FULLPATH, || {
+        // SAFETY: as in `x_open`; `out` has room for `len` bytes.
+        unsafe {
+            let Some(own) = own_name(name) else {
+                let parent = parent(vfs);
+                return (*parent).xFullPathname.map_or(ffi::SQLITE_IOERR, |full| full(parent, name, len, out));
+            };
+            let Some(full) = CString::new(own).ok().filter(|f| f.as_bytes_with_nul().len() <= len as usize) else {
+                return ffi::SQLITE_CANTOPEN;
+            };
+            ptr::copy_nonoverlapping(full.as_ptr(), out, full.as_bytes_with_nul().len());
+        }
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes only what `x_open` opened, once; the state came from a box.
-    unsafe {
-        let file: *mut File = file.cast();
-        drop(Box::from_raw((*file).state));
-        (*file).state = ptr::null_mut();
-    }
-    ffi::SQLITE_OK
+    caught(ffi::SQLITE_IOERR_CLOSE, || {
+        // SAFETY: SQLite closes only what `x_open` opened, once; the state came from a box.
+        unsafe {
+            let file: *mut File = file.cast();
+            drop(Box::from_raw((*file).state));
+            (*file).state = ptr::null_mut();
+        }
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len: c_int, offset: i64) -> c_int {
@@ -403,11 +428,12 @@ unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len:
         return ffi::SQLITE_IOERR_READ;
     };
     // A panic must not cross into C.
-    let result = catch_unwind(AssertUnwindSafe(|| state.read(out, offset)))
-        .unwrap_or_else(|_| Err("reading a page failed unexpectedly".into()));
+    let read = || state.read(out, offset).map(|()| end as u64 <= state.source.byte_len());
+    let result =
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("reading a page failed unexpectedly".into()));
     match result {
-        Ok(()) if end as u64 > state.source.byte_len() => ffi::SQLITE_IOERR_SHORT_READ,
-        Ok(()) => ffi::SQLITE_OK,
+        Ok(true) => ffi::SQLITE_OK,
+        Ok(false) => ffi::SQLITE_IOERR_SHORT_READ,
         Err(e) => {
             LAST_ERROR.set(Some(e.to_string().into()));
             *state.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
@@ -417,11 +443,13 @@ unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len:
 }
 
 unsafe extern "C" fn x_file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
-    // SAFETY: the file is open, and `size` points to a number that SQLite owns.
-    unsafe {
-        *size = (*(*file.cast::<File>()).state).source.byte_len() as i64;
-    }
-    ffi::SQLITE_OK
+    caught(ffi::SQLITE_IOERR_FSTAT, || {
+        // SAFETY: the file is open, and `size` points to a number that SQLite owns.
+        unsafe {
+            *size = (*(*file.cast::<File>()).state).source.byte_len() as i64;
+        }
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_write(_: *mut ffi::sqlite3_file, _: *const c_void, _: c_int, _: i64) -> c_int {

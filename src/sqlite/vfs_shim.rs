@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection, ffi};
 
-use super::vfs::{self, parent};
+use super::vfs::{self, caught, parent};
 use crate::model::{PAGE_SIZE, PageIdx, PageSet};
 
 /// The name under which SQLite knows it.
@@ -184,56 +184,58 @@ unsafe extern "C" fn x_open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite passes the registered structure, a file of szOsFile bytes, and a name; a log's name is one in which SQLite finds
-    // the database that it belongs to. The parent gets its own structure and otherwise the same.
-    unsafe {
-        let parent = parent(vfs);
-        let Some(open) = parent.xOpen else { return ffi::SQLITE_CANTOPEN };
-        let role = if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
-            Some(Role::Database(Arc::default()))
-        } else if flags & ffi::SQLITE_OPEN_WAL != 0 && !name.is_null() {
-            let database = ffi::sqlite3_database_file_object(name);
-            match is_own((*database).pMethods).then(|| &*(*database.cast::<File>()).role) {
-                Some(Role::Database(written)) => Some(Role::Log { written: Arc::clone(written), page_size: None }),
-                _ => None,
+    caught(ffi::SQLITE_CANTOPEN, || {
+        // SAFETY: SQLite passes the registered structure, a file of szOsFile bytes, and a name; a log's name is one in which SQLite finds
+        // the database that it belongs to. The parent gets its own structure and otherwise the same.
+        unsafe {
+            let parent = parent(vfs);
+            let Some(open) = (*parent).xOpen else { return ffi::SQLITE_CANTOPEN };
+            let role = if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
+                Some(Role::Database(Arc::default()))
+            } else if flags & ffi::SQLITE_OPEN_WAL != 0 && !name.is_null() {
+                let database = ffi::sqlite3_database_file_object(name);
+                match is_own((*database).pMethods).then(|| &*(*database.cast::<File>()).role) {
+                    Some(Role::Database(written)) => Some(Role::Log { written: Arc::clone(written), page_size: None }),
+                    _ => None,
+                }
+            } else {
+                None
+            };
+            // Journals and temporary files need nobody in between.
+            let Some(role) = role else { return open(parent, name, file, flags, out_flags) };
+            let under = below(file);
+            (*under).pMethods = ptr::null();
+            let code = open(parent, name, under, flags, out_flags);
+            let methods = (*under).pMethods;
+            if methods.is_null() {
+                (*file).pMethods = ptr::null();
+                return code;
             }
-        } else {
-            None
-        };
-        // Journals and temporary files need nobody in between.
-        let Some(role) = role else { return open(parent, name, file, flags, out_flags) };
-        let under = below(file);
-        (*under).pMethods = ptr::null();
-        let code = open(parent, name, under, flags, out_flags);
-        let methods = (*under).pMethods;
-        if methods.is_null() {
-            (*file).pMethods = ptr::null();
-            return code;
-        }
-        if code != ffi::SQLITE_OK {
-            // SQLite closes only what has methods, and there is nothing of ours to close.
-            if let Some(close) = (*methods).xClose {
-                close(under);
+            if code != ffi::SQLITE_OK {
+                // SQLite closes only what has methods, and there is nothing of ours to close.
+                if let Some(close) = (*methods).xClose {
+                    close(under);
+                }
+                (*file).pMethods = ptr::null();
+                return code;
             }
-            (*file).pMethods = ptr::null();
-            return code;
+            if let Role::Log { written, .. } = &role {
+                written.notes().logs += 1;
+            }
+            let full = (*methods).iVersion >= 3 && (*methods).xShmMap.is_some();
+            let own: *mut File = file.cast();
+            (*own).role = Box::into_raw(Box::new(role));
+            (*own).base.pMethods = if full { &METHODS } else { &SIMPLE_METHODS };
+            code
         }
-        if let Role::Log { written, .. } = &role {
-            written.notes().logs += 1;
-        }
-        let full = (*methods).iVersion >= 3 && (*methods).xShmMap.is_some();
-        let own: *mut File = file.cast();
-        (*own).role = Box::into_raw(Box::new(role));
-        (*own).base.pMethods = if full { &METHODS } else { &SIMPLE_METHODS };
-        code
-    }
+    })
 }
 
 unsafe extern "C" fn x_delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync: c_int) -> c_int {
     // SAFETY: handed on as SQLite passed it.
     unsafe {
         let parent = parent(vfs);
-        parent.xDelete.map_or(ffi::SQLITE_IOERR_DELETE, |delete| delete(parent, name, sync))
+        (*parent).xDelete.map_or(ffi::SQLITE_IOERR_DELETE, |delete| delete(parent, name, sync))
     }
 }
 
@@ -246,7 +248,7 @@ unsafe extern "C" fn x_access(
     // SAFETY: handed on as SQLite passed it.
     unsafe {
         let parent = parent(vfs);
-        parent.xAccess.map_or(ffi::SQLITE_IOERR_ACCESS, |access| access(parent, name, flags, result))
+        (*parent).xAccess.map_or(ffi::SQLITE_IOERR_ACCESS, |access| access(parent, name, flags, result))
     }
 }
 
@@ -259,7 +261,7 @@ unsafe extern "C" fn x_full_pathname(
     // SAFETY: handed on as SQLite passed it.
     unsafe {
         let parent = parent(vfs);
-        parent.xFullPathname.map_or(ffi::SQLITE_CANTOPEN, |full| full(parent, name, len, out))
+        (*parent).xFullPathname.map_or(ffi::SQLITE_CANTOPEN, |full| full(parent, name, len, out))
     }
 }
 
@@ -296,17 +298,19 @@ handed_on! {
 }
 
 unsafe extern "C" fn x_file_control(file: *mut ffi::sqlite3_file, op: c_int, argument: *mut c_void) -> c_int {
-    // SAFETY: as for the functions above.
-    unsafe {
-        // Comes when a transaction is committed and the file still locked, in every journal mode and after VACUUM as well.
-        if op == ffi::SQLITE_FCNTL_COMMIT_PHASETWO
-            && let Role::Database(written) = &*(*file.cast::<File>()).role
-        {
-            written.notes().committed = true;
+    caught(ffi::SQLITE_IOERR, || {
+        // SAFETY: as for the functions above.
+        unsafe {
+            // Comes when a transaction is committed and the file still locked, in every journal mode and after VACUUM as well.
+            if op == ffi::SQLITE_FCNTL_COMMIT_PHASETWO
+                && let Role::Database(written) = &*(*file.cast::<File>()).role
+            {
+                written.notes().committed = true;
+            }
+            let under = below(file);
+            (*(*under).pMethods).xFileControl.map_or(ffi::SQLITE_NOTFOUND, |control| control(under, op, argument))
         }
-        let under = below(file);
-        (*(*under).pMethods).xFileControl.map_or(ffi::SQLITE_NOTFOUND, |control| control(under, op, argument))
-    }
+    })
 }
 
 unsafe extern "C" fn x_shm_barrier(file: *mut ffi::sqlite3_file) {
@@ -320,62 +324,68 @@ unsafe extern "C" fn x_shm_barrier(file: *mut ffi::sqlite3_file) {
 }
 
 unsafe extern "C" fn x_close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes what was opened, once; the role came from a box.
-    unsafe {
-        let own: *mut File = file.cast();
-        let role = Box::from_raw((*own).role);
-        (*own).role = ptr::null_mut();
-        if let Role::Log { written, .. } = &*role {
-            written.notes().logs -= 1;
+    caught(ffi::SQLITE_IOERR_CLOSE, || {
+        // SAFETY: SQLite closes what was opened, once; the role came from a box.
+        unsafe {
+            let own: *mut File = file.cast();
+            let role = Box::from_raw((*own).role);
+            (*own).role = ptr::null_mut();
+            if let Role::Log { written, .. } = &*role {
+                written.notes().logs -= 1;
+            }
+            let under = below(file);
+            (*(*under).pMethods).xClose.map_or(ffi::SQLITE_OK, |close| close(under))
         }
-        let under = below(file);
-        (*(*under).pMethods).xClose.map_or(ffi::SQLITE_OK, |close| close(under))
-    }
+    })
 }
 
 unsafe extern "C" fn x_truncate(file: *mut ffi::sqlite3_file, len: i64) -> c_int {
-    // SAFETY: the file is open. What is cut off needs no note: the number of pages says it; a last page that is cut in two does.
-    unsafe {
-        if let Role::Database(written) = &*(*file.cast::<File>()).role
-            && len % PAGE_SIZE as i64 != 0
-            && !written.has_log()
-        {
-            written.notes().bytes(len, 1);
+    caught(ffi::SQLITE_IOERR_TRUNCATE, || {
+        // SAFETY: the file is open. What is cut off needs no note: the number of pages says it; a last page that is cut in two does.
+        unsafe {
+            if let Role::Database(written) = &*(*file.cast::<File>()).role
+                && len % PAGE_SIZE as i64 != 0
+                && !written.has_log()
+            {
+                written.notes().bytes(len, 1);
+            }
+            let under = below(file);
+            (*(*under).pMethods).xTruncate.map_or(ffi::SQLITE_IOERR_TRUNCATE, |truncate| truncate(under, len))
         }
-        let under = below(file);
-        (*(*under).pMethods).xTruncate.map_or(ffi::SQLITE_IOERR_TRUNCATE, |truncate| truncate(under, len))
-    }
+    })
 }
 
 unsafe extern "C" fn x_write(file: *mut ffi::sqlite3_file, bytes: *const c_void, len: c_int, offset: i64) -> c_int {
-    // SAFETY: the file is open, `bytes` are `len` bytes, and SQLite uses a file from one thread at a time.
-    unsafe {
-        let under = below(file);
-        // Before the write: one that fails may have written a part.
-        match &mut *(*file.cast::<File>()).role {
-            Role::Database(written) => {
-                let mut notes = written.notes();
-                if notes.logs == 0 {
-                    notes.bytes(offset, i64::from(len));
+    caught(ffi::SQLITE_IOERR_WRITE, || {
+        // SAFETY: the file is open, `bytes` are `len` bytes, and SQLite uses a file from one thread at a time.
+        unsafe {
+            let under = below(file);
+            // Before the write: one that fails may have written a part.
+            match &mut *(*file.cast::<File>()).role {
+                Role::Database(written) => {
+                    let mut notes = written.notes();
+                    if notes.logs == 0 {
+                        notes.bytes(offset, i64::from(len));
+                    }
+                }
+                Role::Log { written, page_size } => {
+                    let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), len as usize);
+                    if offset == 0 {
+                        *page_size = page_size_of(bytes);
+                    } else if page_size.is_none() {
+                        let mut header = [0u8; WAL_HEADER as usize];
+                        let read = (*(*under).pMethods).xRead;
+                        let done = read.map(|read| read(under, header.as_mut_ptr().cast(), WAL_HEADER as c_int, 0));
+                        *page_size = (done == Some(ffi::SQLITE_OK)).then(|| page_size_of(&header)).flatten();
+                    }
+                    if offset > 0 {
+                        frame(&mut written.notes(), *page_size, offset, bytes);
+                    }
                 }
             }
-            Role::Log { written, page_size } => {
-                let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), len as usize);
-                if offset == 0 {
-                    *page_size = page_size_of(bytes);
-                } else if page_size.is_none() {
-                    let mut header = [0u8; WAL_HEADER as usize];
-                    let read = (*(*under).pMethods).xRead;
-                    let done = read.map(|read| read(under, header.as_mut_ptr().cast(), WAL_HEADER as c_int, 0));
-                    *page_size = (done == Some(ffi::SQLITE_OK)).then(|| page_size_of(&header)).flatten();
-                }
-                if offset > 0 {
-                    frame(&mut written.notes(), *page_size, offset, bytes);
-                }
-            }
+            (*(*under).pMethods).xWrite.map_or(ffi::SQLITE_IOERR_WRITE, |write| write(under, bytes, len, offset))
         }
-        (*(*under).pMethods).xWrite.map_or(ffi::SQLITE_IOERR_WRITE, |write| write(under, bytes, len, offset))
-    }
+    })
 }
 
 /// Notes the page of a frame, if its header is what is written to a log (SQLite file format, section 4.1).

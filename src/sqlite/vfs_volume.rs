@@ -6,7 +6,7 @@
 //! therefore a buffer in memory, and there is never a hot one. Readers see the state of when they began. There is no shared memory,
 //! hence no WAL.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::{ptr, slice};
@@ -14,7 +14,7 @@ use std::{ptr, slice};
 use rusqlite::ffi;
 
 use super::sql::volumes::{self, DirtyPages, VolumeFile};
-use super::vfs::keep_error;
+use super::vfs::{caught, keep_error};
 use crate::model::page::ZERO_PAGE;
 use crate::model::{PAGE_SIZE, PageBuf, PageIdx, PageSource, SourceError};
 
@@ -264,10 +264,17 @@ fn guarded(code: c_int, work: impl FnOnce() -> Result<c_int, SourceError>) -> c_
 ///
 /// # Safety
 /// `file` and `out_flags` are what SQLite hands to `xOpen`; the file has [`FILE_SIZE`] bytes.
-pub unsafe fn open(name: &str, file: *mut ffi::sqlite3_file, flags: c_int, out_flags: *mut c_int) -> c_int {
+pub unsafe fn open(
+    name: &str,
+    served_by: Option<&CStr>,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
     guarded(ffi::SQLITE_CANTOPEN, || {
         let state = if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
-            let mut opened = volumes::open(name.strip_prefix(PREFIX).unwrap_or(name))?;
+            let served_by = served_by.map(CStr::to_str).transpose()?;
+            let mut opened = volumes::open(name.strip_prefix(PREFIX).unwrap_or(name), served_by)?;
             let seen = opened.refresh()?;
             let byte_len = seen.byte_len();
             let read_only = flags & ffi::SQLITE_OPEN_READONLY != 0;
@@ -333,13 +340,15 @@ unsafe fn state<'a>(file: *mut ffi::sqlite3_file) -> &'a mut State {
 }
 
 unsafe extern "C" fn x_close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: SQLite closes what was opened, once; the state came from a box.
-    unsafe {
-        let file: *mut File = file.cast();
-        drop(Box::from_raw((*file).state));
-        (*file).state = ptr::null_mut();
-    }
-    ffi::SQLITE_OK
+    caught(ffi::SQLITE_IOERR_CLOSE, || {
+        // SAFETY: SQLite closes what was opened, once; the state came from a box.
+        unsafe {
+            let file: *mut File = file.cast();
+            drop(Box::from_raw((*file).state));
+            (*file).state = ptr::null_mut();
+        }
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_read(file: *mut ffi::sqlite3_file, out: *mut c_void, len: c_int, offset: i64) -> c_int {
@@ -401,14 +410,16 @@ unsafe extern "C" fn x_sync(_: *mut ffi::sqlite3_file, _: c_int) -> c_int {
 }
 
 unsafe extern "C" fn x_file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
-    // SAFETY: the file is open, and `size` points to a number that SQLite owns.
-    unsafe {
-        *size = match state(file) {
-            State::Database(db) => db.byte_len as i64,
-            State::Buffer(buffer) => buffer.len() as i64,
-        };
-    }
-    ffi::SQLITE_OK
+    caught(ffi::SQLITE_IOERR_FSTAT, || {
+        // SAFETY: the file is open, and `size` points to a number that SQLite owns.
+        unsafe {
+            *size = match state(file) {
+                State::Database(db) => db.byte_len as i64,
+                State::Buffer(buffer) => buffer.len() as i64,
+            };
+        }
+        ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn x_lock(file: *mut ffi::sqlite3_file, wanted: c_int) -> c_int {

@@ -53,7 +53,7 @@ pub struct Place {
     _serving: Option<Serving>,
     /// Pushes volumes that are written to, if the configuration wants that.
     pub autosync: Option<Arc<Autosync>>,
-    _volumes: Option<volumes::Serving>,
+    volumes: Option<volumes::Serving>,
     /// What is here of a remote that is looked at; removed with the place.
     _glance: Option<TempDir>,
 }
@@ -119,7 +119,7 @@ impl Place {
             busy,
             _serving: serving,
             autosync,
-            _volumes: volumes,
+            volumes,
             _glance: glance,
         };
         if let (Some(volume), Some(repo)) = (wanted.volume, &place.repo) {
@@ -162,12 +162,12 @@ impl Place {
         if let (Some(file), None) = (&self.file, &self.rev) {
             refuse_other_name(file, Path::new(&self.shown)).map_err(RepoError::from)?;
         }
+        let volume = unmaterialized.as_ref().or(self.volume.as_ref().filter(|_| self.file.is_none()));
         let target = match (&self.file, &self.rev) {
-            _ if let Some(name) = &unmaterialized => Target::Volume { name, read_only: self.read_only },
-            (None, _) => match &self.volume {
-                Some(name) => Target::Volume { name, read_only: self.read_only },
-                None => Target::Memory,
-            },
+            _ if let (Some(name), Some(serving)) = (volume, &self.volumes) => {
+                Target::Volume { name, by: serving.served_by(), read_only: self.read_only }
+            }
+            (None, _) => Target::Memory,
             (Some(path), None) => Target::File { path, read_only: self.read_only, create: self.create },
             (Some(path), Some(rev)) => {
                 // SQLite says only that it cannot open it; this says why, with the help that belongs to it.

@@ -100,7 +100,8 @@ fn script_at(script: &Path, place: Place) {
     }
     let repo = Arc::new(Repository::open(s.dir.path(), Settings::default()).unwrap());
     let volume = repo.store().create_volume(FileKind::Sqlite).unwrap().to_string();
-    let _serving = volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(&repo), Arc::new(repo.autosync().unwrap()))));
+    let serving = volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(&repo), Arc::new(repo.autosync().unwrap()))));
+    let by = serving.served_by();
     let (asked, questions) = channel::<Option<String>>();
     let (told, answers) = channel();
     let (file, top) = (path.clone(), s.dir.path().to_owned());
@@ -109,7 +110,7 @@ fn script_at(script: &Path, place: Place) {
         let session = match place {
             Place::Plain => open(&file, None),
             Place::Tracked(_) => open(&file, Some(&repo)),
-            Place::Volume => Session::open(Target::Volume { name: &volume, read_only: false }, TIMEOUT).unwrap(),
+            Place::Volume => Session::open(Target::Volume { name: &volume, by, read_only: false }, TIMEOUT).unwrap(),
         };
         while let Ok(Some(sql)) = questions.recv() {
             told.send(answer(&session, &sql)).expect("somebody asked");
@@ -159,4 +160,29 @@ fn on_a_volume() {
 #[test]
 fn on_a_tracked_file() {
     scripts_at(&[Place::Tracked("PRAGMA journal_mode = DELETE"), Place::Tracked("PRAGMA journal_mode = WAL")]);
+}
+
+#[test]
+fn no_repository_answers_for_another_one() {
+    let serve = |scratch: &Scratch| {
+        let repo = Arc::new(Repository::open(scratch.dir.path(), Settings::default()).unwrap());
+        let autosync = Arc::new(repo.autosync().unwrap());
+        let serving = volumes::serve(Arc::new(StoreVolumes::new(Arc::clone(&repo), autosync)));
+        (repo, serving)
+    };
+    let (ours, theirs) = (Scratch::new(), Scratch::new());
+    let ((_, our), (repo, their)) = (serve(&ours), serve(&theirs));
+    let volume = repo.store().create_volume(FileKind::Sqlite).unwrap().to_string();
+    let session = |by| Session::open(Target::Volume { name: &volume, by, read_only: false }, TIMEOUT);
+    let opened = session(their.served_by()).unwrap();
+    answer(&opened, "CREATE TABLE t (x)").unwrap();
+    assert!(session(our.served_by()).is_err(), "the volume is one of the other repository");
+    // A name that does not say whose it is must not be guessed.
+    let attach = format!("ATTACH 'file:graft-volume:{volume}?vfs=graft' AS v");
+    assert!(answer(&opened, &attach).is_err());
+    let attach = format!("ATTACH '{}' AS v", volumes::uri(&volume, their.served_by()));
+    answer(&opened, &attach).unwrap();
+    let by = their.served_by();
+    drop(their);
+    assert!(session(by).is_err(), "a repository that is not open any more has no volumes");
 }

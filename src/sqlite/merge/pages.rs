@@ -23,10 +23,10 @@ pub struct MergedPages {
 pub fn merge_pages(states: &States, options: MergeOptions) -> Result<(Merged, MergedPages)> {
     let name = format!("merge-{}", u128::from_le_bytes(random::bytes()));
     let over = Arc::new(Mutex::new(Over::new(Arc::clone(&states.ours))));
-    let _serving = volumes::serve(Arc::new(OneVolume { name: name.clone(), over: Arc::clone(&over) }));
+    let serving = volumes::serve_private(Arc::new(OneVolume { name: name.clone(), over: Arc::clone(&over) }));
     vfs::register()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(volumes::uri(&name), flags)?;
+    let conn = Connection::open_with_flags(volumes::uri(&name, serving.served_by()), flags)?;
     let merged = merge(states, &conn, options)?;
     conn.close().map_err(|(_, e)| e)?;
     let over = lock(&over);

@@ -55,6 +55,8 @@ pub enum Target<'a> {
     Volume {
         /// Its id or a tag.
         name: &'a str,
+        /// Whose it is.
+        by: volumes::ServedBy,
         /// Open it for reading only.
         read_only: bool,
     },
@@ -233,7 +235,7 @@ fn connect(target: Target<'_>, busy: Duration, unchanging: bool) -> rusqlite::Re
             // What is attached later is opened the same way.
             Connection::open_with_flags_and_vfs(uri(path, mode).map_err(not_absolute)?, flags, vfs_shim::NAME)?
         }
-        Target::Volume { name, .. } => Connection::open_with_flags(volumes::uri(name), flags)?,
+        Target::Volume { name, by, .. } => Connection::open_with_flags(volumes::uri(name, by), flags)?,
         Target::Revision { path, rev, .. } => {
             Connection::open_with_flags(revisions::uri(path, rev).map_err(not_absolute)?, flags)?
         }

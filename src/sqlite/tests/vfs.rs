@@ -151,3 +151,25 @@ fn the_cause_of_an_unreadable_page_is_kept() {
     assert!(cause.contains("of segment abc is damaged"), "{cause}");
     assert!(mount.take_error().is_none());
 }
+
+#[test]
+fn a_panic_becomes_an_error() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    struct Panics(Memory, AtomicBool);
+    impl PageSource for Panics {
+        fn byte_len(&self) -> u64 {
+            assert!(!self.1.load(Ordering::Relaxed), "the length is not known");
+            self.0.byte_len()
+        }
+        fn read_pages(&self, first: PageIdx, out: &mut [u8]) -> Result<(), SourceError> {
+            self.0.read_pages(first, out)
+        }
+    }
+    let state = fs::read(fixtures().join("proj-9.5.1.db")).unwrap();
+    let source = Arc::new(Panics(Memory(state), AtomicBool::new(false)));
+    let conn = vfs::open(source.clone()).unwrap();
+    source.1.store(true, Ordering::Relaxed);
+    assert!(answer(&conn, "SELECT * FROM sqlite_schema").starts_with("error"));
+    source.1.store(false, Ordering::Relaxed);
+    assert!(!answer(&conn, "SELECT * FROM sqlite_schema").starts_with("error"));
+}
