@@ -120,3 +120,81 @@ fn a_forged_journal_writes_nothing_outside() {
         }
     }
 }
+
+/// A folder outside with files that are older than a minute, as leftovers are.
+fn precious(env: &TestEnvironment) -> PathBuf {
+    let folder = env.outside().join("precious");
+    std::fs::create_dir_all(folder.join("sub")).expect("a folder");
+    for name in ["thesis.txt", "sub/key", "tmp-0123456789abcdef"] {
+        std::fs::write(folder.join(name), "mine").expect("a file");
+        let file = std::fs::File::options().write(true).open(folder.join(name)).expect("the file");
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        file.set_times(std::fs::FileTimes::new().set_modified(old)).expect("an old file");
+    }
+    folder
+}
+
+fn is_untouched(folder: &std::path::Path) -> bool {
+    let all = ["sub/key", "thesis.txt", "tmp-0123456789abcdef"].map(PathBuf::from);
+    let mut found = files_under(folder);
+    found.sort();
+    found == all && all.iter().all(|name| std::fs::read(folder.join(name)).expect("a file") == b"mine")
+}
+
+#[test]
+fn nothing_in_a_repository_is_a_link() {
+    for name in ["tmp", "segments", "packs", "refs", "logs", "lock", "store.lock", "index-tail", "index", "HEAD"] {
+        let env = TestEnvironment::init();
+        make(&env.path("app.db"), 5, "DELETE");
+        env.graft(["add", "app.db"]).ok();
+        env.graft(["commit", "-m", "one"]).ok();
+        let folder = precious(&env);
+        let place = env.dot_graft().join(name);
+        let is_folder = place.is_dir();
+        let kept = env.outside().join("kept");
+        if place.exists() {
+            std::fs::rename(&place, &kept).expect("moved");
+        }
+        let target = if is_folder || name == "tmp" { folder.clone() } else { folder.join("thesis.txt") };
+        symlink(target, &place).expect("a link");
+        for command in [
+            &["status"][..],
+            &["log"],
+            &["add", "app.db"],
+            &["commit", "--allow-empty", "-m", "two"],
+            &["branch", "b"],
+            &["tag", "t"],
+            &["fsck"],
+            &["undo"],
+        ] {
+            let done = env.graft(command);
+            assert!(is_untouched(&folder), "{name}: {command:?} changed what lies behind the link: {done}");
+            assert_ne!(done.code(), 0, "{name}: {done}");
+        }
+        env.graft(["status"]).refused(&[name, "symbolic link"]);
+    }
+}
+
+#[test]
+fn nothing_in_a_folder_remote_is_a_link() {
+    for name in ["tmp", "bundles", "lock", "catalogues"] {
+        let env = TestEnvironment::init();
+        make(&env.path("app.db"), 5, "DELETE");
+        env.graft(["add", "app.db"]).ok();
+        env.graft(["commit", "-m", "one"]).ok();
+        let hub = env.outside().join("hub");
+        env.graft(["remote", "add", "origin", hub.to_str().expect("UTF-8")]).ok();
+        env.graft(["push", "origin", "main"]).ok();
+        let folder = precious(&env);
+        let place = hub.join(name);
+        let target = if name == "lock" { folder.join("thesis.txt") } else { folder.clone() };
+        if place.exists() {
+            std::fs::rename(&place, env.outside().join("kept")).expect("moved");
+        }
+        symlink(target, &place).expect("a link");
+        env.graft(["commit", "--allow-empty", "-m", "two"]).ok();
+        env.graft(["push", "origin", "main"]).fails(&[name, "symbolic link"]);
+        env.graft(["gc", "--remote", "origin"]);
+        assert!(is_untouched(&folder), "{name}: what lies behind the link was changed");
+    }
+}

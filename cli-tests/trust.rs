@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::database::make;
 use crate::env::{Outcome, TestEnvironment, script};
-use crate::tree::files_under;
+use crate::tree::{copy_tree, files_under};
 
 const HOOKS: [&str; 5] = ["pre-commit", "commit-msg", "post-commit", "pre-push", "post-checkout"];
 
@@ -243,4 +243,24 @@ fn a_clone_that_fails_is_not_trusted_and_one_that_cannot_be_is_told() {
     assert_ne!(failed.fails(&[]), "", "{failed}");
     assert!(!env.outside().join("failed").exists());
     assert_eq!(env.graft(["trust", "--list"]).ok(), known);
+}
+
+#[test]
+fn nothing_is_fetched_because_a_strange_repository_says_so() {
+    let env = TestEnvironment::init();
+    make(&env.path("app.db"), 2_000, "DELETE");
+    env.graft(["add", "app.db"]).ok();
+    env.graft(["commit", "-m", "one"]).ok();
+    let hub = env.outside().join("hub").display().to_string();
+    env.graft(["remote", "add", "origin", &hub]).ok();
+    env.graft(["push", "origin", "main"]).ok();
+    env.graft_in(&env.outside(), ["clone", "--lazy", &hub, "lazy"]).ok();
+    let given = env.outside().join("given");
+    copy_tree(&env.outside().join("lazy"), &given);
+    let query = ["sql", "--db", "app.db", "SELECT count(*) FROM item"];
+    env.graft_in(&given, query).refused(&["neither made nor trusted", "graft trust"]);
+    env.graft_in(&given, ["log", "--oneline"]).ok();
+    env.graft_in(&given, ["trust"]).ok();
+    assert_eq!(env.graft_in(&given, query).ok(), "2000\n");
+    assert_eq!(env.graft_in(&env.outside().join("lazy"), query).ok(), "2000\n");
 }

@@ -162,6 +162,9 @@ pub enum RepoError {
     /// No repository here or above.
     #[error("not a graft repository (or any of the parent directories): {}", .0.display())]
     NotARepository(PathBuf),
+    /// Something in the repository folder is a symbolic link.
+    #[error("'{}' is a symbolic link, which nothing in a repository may be", .0.display())]
+    LinkInside(PathBuf),
     /// The repository was made by a newer Graft.
     #[error("the repository {} has format version {version}; this graft reads version {}", dir.display(), crate::repo::FORMAT)]
     NewerFormat {

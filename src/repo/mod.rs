@@ -115,6 +115,7 @@ impl Repository {
     pub fn open(top: &Path, settings: Settings) -> Result<Self> {
         let dir = top.join(DIR);
         check_format(&dir)?;
+        refuse_links(&dir)?;
         let monitor = Arc::clone(&settings.monitor);
         let options = StoreOptions {
             lock_timeout: settings.lock_timeout,
@@ -233,6 +234,15 @@ impl ObjectReader for Repository {
 /// Tells whether a folder is a repository's own, even if it has lost its HEAD.
 pub fn is_repository(dir: &Path) -> bool {
     ["HEAD", "format", "packs"].iter().any(|name| dir.join(name).exists())
+}
+
+/// Refuses a repository folder in which something is a symbolic link: what is written and removed there would be written and removed
+/// somewhere else.
+fn refuse_links(dir: &Path) -> Result<()> {
+    match crate::util::fs::link_in(dir).map_err(RepoError::file("list", dir))? {
+        Some(name) => Err(RepoError::LinkInside(dir.join(name))),
+        None => Ok(()),
+    }
 }
 
 fn check_format(dir: &Path) -> Result<()> {

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -120,12 +120,33 @@ pub fn replace(path: &Path, tmp: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path)
 }
 
+/// Has a file opened only if its name is no symbolic link.
+pub fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+}
+
+/// Returns the name of an entry of a folder that is a symbolic link, if there is one; none where there is no such folder.
+pub fn link_in(dir: &Path) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_symlink() {
+            return Ok(Some(entry.file_name().to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// Appends to a file and waits until the bytes are on disk; creates the file durably if need be.
 ///
 /// After a failure the file may end in a part of `bytes`, which a reader must be able to recognise.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let is_new = !path.exists();
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let mut file = no_link(OpenOptions::new().append(true).create(true)).open(path)?;
     crash::write(&mut file, bytes);
     file.write_all(bytes)?;
     crash::point();
@@ -135,7 +156,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Appends a line to a file that may lose its last lines in a power cut; a line left half written before is ended first.
 pub fn append_line_relaxed(path: &Path, line: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut file = no_link(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
     let len = file.metadata()?.len();
     let mut last = [b'\n'];
     if len > 0 {
@@ -148,7 +169,7 @@ pub fn append_line_relaxed(path: &Path, line: &str) -> io::Result<()> {
 
 /// Cuts a file to `len` bytes, durably.
 pub fn truncate(path: &Path, len: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(path)?;
+    let file = no_link(OpenOptions::new().write(true)).open(path)?;
     crash::point();
     file.set_len(len)?;
     file.sync_data()
@@ -219,10 +240,12 @@ pub fn may_write(path: &Path) -> bool {
 pub fn remove_stale(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        let old = fs::metadata(&path)
-            .and_then(|m| m.modified())
+        // Whatever else lies there is not ours.
+        let is_ours = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"tmp-"));
+        let old = fs::symlink_metadata(&path)
+            .and_then(|m| if m.is_file() { m.modified() } else { Err(io::ErrorKind::InvalidInput.into()) })
             .is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() > 60));
-        if old && File::open(&path).is_ok_and(|f| f.try_lock().is_ok()) {
+        if is_ours && old && File::open(&path).is_ok_and(|f| f.try_lock().is_ok()) {
             let _ = fs::remove_file(&path);
         }
     }

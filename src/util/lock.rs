@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::fs::no_link;
+
 /// A held lock; released when dropped.
 #[derive(Debug)]
 pub struct FileLock {
@@ -40,8 +42,9 @@ impl FileLock {
     /// `on_wait` is called once, with what the holder said of itself, when a second has passed.
     pub fn acquire(path: &Path, timeout: Duration, on_wait: &dyn Fn(&str)) -> Result<Self, LockError> {
         let io_error = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+        let mut file = no_link(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+            .open(path)
+            .map_err(io_error)?;
         let started = Instant::now();
         let (mut told, mut pause) = (false, Duration::from_micros(200));
         loop {

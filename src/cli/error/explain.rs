@@ -243,6 +243,7 @@ fn repo(error: &RepoError) -> Option<String> {
         RepoError::Switch(e) => Some(moving::switch(e)),
         RepoError::Merge(e) => Some(moving::merge(e)),
         RepoError::Pick(e) => Some(moving::pick(e)),
+        RepoError::LinkInside(_) => text("put the file or folder itself there; '.graft' as a whole may be a link"),
         RepoError::Stash(e) => Some(moving::stash(e)),
         RepoError::Undo(e) => moving::undo(e).map(str::to_owned),
         RepoError::UpdateRef(_) | RepoError::Pattern(_) | RepoError::Interrupted(_) => None,

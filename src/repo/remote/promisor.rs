@@ -10,6 +10,7 @@ use crate::repo::Repository;
 use crate::repo::error::Result;
 use crate::repo::state::config::Config;
 use crate::repo::state::monitor::Work;
+use crate::repo::state::trust::Trust;
 use crate::store::SegmentSource;
 use crate::store::remote::{Presence, Remote, RemoteEnv, RemoteError, Traffic};
 use crate::store::replica;
@@ -21,6 +22,7 @@ struct Promisors {
     top: PathBuf,
     dir: PathBuf,
     env: RemoteEnv,
+    trust: Trust,
     open: OnceLock<Vec<Remote>>,
 }
 
@@ -41,6 +43,12 @@ impl Promisors {
 
 impl SegmentSource for Promisors {
     fn read(&self, id: SegmentId, range: Range<u64>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        // Whoever made the repository would choose who gets to see the credentials of whoever reads it.
+        if self.open.get().is_none() && !self.trust.covers(&self.dir) {
+            return Err("this repository was neither made nor trusted on this machine, so nothing is fetched because it says so; \
+                        'graft trust' trusts it"
+                .into());
+        }
         if self.open.get().is_none() {
             let _ = self.open.set(self.open()?);
         }
@@ -74,7 +82,8 @@ impl Repository {
             self.promisors().iter().filter_map(|name| self.named_remote(name).ok()).collect();
         let (config, env) = (self.config().clone(), self.settings().remote_env.clone());
         let (top, dir) = (self.top().to_owned(), self.dir().to_owned());
-        let promisors = Promisors { remotes, config, top, dir, env, open: OnceLock::new() };
+        let trust = self.settings().trust.clone();
+        let promisors = Promisors { remotes, config, top, dir, env, trust, open: OnceLock::new() };
         self.store().fetch_missing_from(Arc::new(promisors));
     }
 

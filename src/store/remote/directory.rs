@@ -45,6 +45,14 @@ impl Directory {
         self.top.display().to_string()
     }
 
+    /// Refuses a folder in which something is a symbolic link: what is written and removed here would be somewhere else.
+    fn refuse_links(&self) -> Result<()> {
+        match durable::link_in(&self.top).map_err(failed("list", &self.top))? {
+            Some(name) => Err(self.damaged(&name, "it is a symbolic link")),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the folders for an object. The folder of the remote itself is made, but not the one it lies in.
     fn prepare(&self, path: &Path) -> Result<()> {
         if !self.top.is_dir() {
@@ -53,6 +61,7 @@ impl Directory {
             }
             durable::create_dir_all(&self.top).map_err(failed("create", &self.top))?;
         }
+        self.refuse_links()?;
         for folder in [self.top.join(TMP).as_path(), path.parent().unwrap_or(&self.top)] {
             durable::create_dir_all(folder).map_err(failed("create", folder))?;
         }
@@ -100,6 +109,8 @@ impl Directory {
             };
             let go_on = match meta.is_dir() {
                 true => self.walk(&entry.path(), &key, each)?,
+                // What nobody wrote here by such a name is nobody's object.
+                false if !is_key(&key) => true,
                 false => {
                     let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                     each(Listed { key, len: meta.len(), modified_ms: modified.map_or(0, |d| d.as_millis() as i64) })
@@ -194,10 +205,12 @@ impl Backend for Directory {
     }
 
     fn list(&self, prefix: &str, each: &mut dyn FnMut(Listed) -> bool) -> Result<()> {
+        self.refuse_links()?;
         self.walk(&self.top.join(prefix), prefix, each).map(drop)
     }
 
     fn remove(&self, key: &str) -> Result<()> {
+        self.refuse_links()?;
         let path = self.path(key);
         match durable::remove(&path) {
             Err(e) if !is_absent(&e) => Err(failed("remove", &path)(e)),
