@@ -32,7 +32,7 @@ pub use object::{Object, ObjectKind, RawObject};
 pub use page::{Lsn, PAGE_SIZE, PageBuf, PageIdx};
 pub use page_set::PageSet;
 pub use pages::{PageSource, SourceError};
-pub use path::RepoPath;
+pub use path::{RepoPath, is_reserved};
 pub use refname::RefName;
 pub use row_change::{
     CellChange, ColumnChange, RowChange, RowCounts, RowIdentity, RowOp, SchemaChange, SequenceChange, SettingChange,

@@ -36,7 +36,7 @@ impl RepoPath {
         for part in path.split('/') {
             match part {
                 "" | "." | ".." => return Err(RepoPathError::NotPlain(path.to_owned())),
-                ".graft" | ".git" => return Err(RepoPathError::Reserved(path.to_owned())),
+                _ if is_reserved(part) => return Err(RepoPathError::Reserved(path.to_owned())),
                 _ if part.contains('\0') => return Err(RepoPathError::NotPlain(path.to_owned())),
                 _ => {}
             }
@@ -76,6 +76,16 @@ impl RepoPath {
     }
 }
 
+/// Tells whether a file system may take a name for `.git` or `.graft`: without regard to case, with dots or spaces at its end, a
+/// stream of it, its short form, or characters in it that Apple's file systems ignore. Git refuses the same (CVE-2014-9390).
+pub fn is_reserved(name: &str) -> bool {
+    let ignored =
+        |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    let plain: String = name.chars().filter(|c| !ignored(*c)).collect();
+    let plain = plain.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    [".git", ".graft", "git~1", "graft~1"].contains(&plain.as_str())
+}
+
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -102,6 +112,23 @@ mod tests {
     fn only_plain_paths_pass() {
         for bad in ["", "/a", "a//b", "a/../b", "./a", "a/", "x/.git/y", ".graft"] {
             assert!(RepoPath::new(bad).is_err(), "{bad}");
+        }
+        let reserved = [
+            ".GIT/hooks/post-checkout",
+            ".Graft/config.toml",
+            "a/.git./x",
+            ".git /x",
+            ".git::$INDEX_ALLOCATION/x",
+            "GIT~1/config",
+            "graft~1/x",
+            ".g\u{200c}it/config",
+            ".gi\u{feff}t",
+        ];
+        for bad in reserved {
+            assert!(matches!(RepoPath::new(bad), Err(RepoPathError::Reserved(_))), "{bad}");
+        }
+        for good in [".gitignore", "git", ".github/x", "graft", "a.git", "git~10", "x.graft", ".grafts"] {
+            assert!(RepoPath::new(good).is_ok(), "{good}");
         }
         let path = RepoPath::from_path(Path::new("data/app.db")).expect("plain");
         assert!(path.is_within("data") && path.is_within("") && path.is_within("data/app.db"));

@@ -92,6 +92,14 @@ fn broken_rule(name: &str) -> Option<&'static str> {
     if name.bytes().any(|b| b < 0x20 || b == 0x7f || b" ~^:?*[\\".contains(&b)) {
         return Some("it contains a space, a control character or one of ~ ^ : ? * [ \\");
     }
+    let is_hidden = |c: char| {
+        let directs =
+            matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        directs || matches!(c, '\u{80}'..='\u{9f}')
+    };
+    if name.chars().any(is_hidden) {
+        return Some("it contains a character that a terminal would obey");
+    }
     if name.ends_with('.') {
         return Some("it ends with '.'");
     }
@@ -137,8 +145,30 @@ mod tests {
             assert!(RefName::branch(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "-x", "a..b", ".a", "a/.b", "a.lock", "a.lock/b", "a b", "a~b", "a^", "a:b", "a?", "a*", "a[", "a\\b",
-            "a/", "/a", "a//b", "a.", "a@{b", "HEAD",
+            "",
+            "-x",
+            "a..b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a b",
+            "a~b",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[",
+            "a\\b",
+            "a/",
+            "/a",
+            "a//b",
+            "a.",
+            "a@{b",
+            "HEAD",
+            "a\u{9b}b",
+            "a\u{202e}b",
+            "a\u{2066}",
         ] {
             assert!(RefName::branch(bad).is_err(), "{bad}");
         }

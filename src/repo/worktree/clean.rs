@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::RepoPath;
+use crate::model::{RepoPath, is_reserved};
 use crate::repo::Repository;
 use crate::repo::error::{RepoError, Result};
 use crate::repo::state::fingerprint::sidecar_path;
@@ -195,7 +195,7 @@ impl Plan<'_> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let full = self.repo.top().join(path);
         let is_repository = || [".graft", ".git"].iter().any(|dir| full.join(dir).symlink_metadata().is_ok());
-        if [".graft", ".git"].contains(&name) || !self.specs.may_match_in(path) || is_repository() {
+        if is_reserved(name) || !self.specs.may_match_in(path) || is_repository() {
             return Ok(false);
         }
         let tracks = self.index.within(path).next().is_some();

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::{PathspecError, wildmatch};
+use crate::model::is_reserved;
 
 /// Returns where `typed`, seen from `cwd`, lies below `top`: parts joined by `/`, `""` for the top itself.
 ///
@@ -20,7 +21,7 @@ pub fn locate(top: &Path, cwd: &Path, typed: &Path, has_pattern: bool) -> Result
     let mut text = String::new();
     for part in inside.iter() {
         let part = part.to_str().ok_or_else(|| PathspecError::NotUtf8(typed.to_owned()))?;
-        if part == ".graft" || part == ".git" {
+        if is_reserved(part) {
             return Err(PathspecError::Reserved { path: typed.to_owned() });
         }
         if !text.is_empty() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::rules::Rules;
 use super::{SearchOptions, UntrackableError, Untracked};
-use crate::model::RepoPath;
+use crate::model::{RepoPath, is_reserved};
 use crate::repo::state::index::Index;
 use crate::repo::state::types::Warning;
 use crate::repo::text::pathspec::Pathspecs;
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
             for entry in fs::read_dir(&dir)? {
                 let entry = entry?;
                 match entry.file_name().into_string() {
-                    Ok(name) if name == ".graft" || name == ".git" => {}
+                    Ok(name) if is_reserved(&name) => {}
                     Ok(name) => items.push(Item { name, kind: entry.file_type()? }),
                     Err(name) => self.found.warnings.push(Warning::NotUtf8(lossy(folder, &name))),
                 }
