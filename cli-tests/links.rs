@@ -198,3 +198,18 @@ fn nothing_in_a_folder_remote_is_a_link() {
         assert!(is_untouched(&folder), "{name}: what lies behind the link was changed");
     }
 }
+
+#[test]
+fn a_log_that_is_a_link_leads_to_no_removal() {
+    let env = TestEnvironment::init();
+    make(&env.path("app.db"), 5, "DELETE");
+    env.graft(["add", "app.db"]).ok();
+    env.graft(["commit", "-m", "one"]).ok();
+    let folder = precious(&env);
+    symlink(&folder, env.dot_graft().join("logs/refs/heads/topic")).expect("a link");
+    for command in [&["branch", "topic"][..], &["switch", "-c", "topic"], &["branch", "topic/deeper"]] {
+        let done = env.graft(command);
+        let kept = ["thesis.txt", "sub/key", "tmp-0123456789abcdef"].iter().all(|name| folder.join(name).exists());
+        assert!(kept, "{command:?} removed what lies behind the link: {done}");
+    }
+}

@@ -117,7 +117,8 @@ impl RefStore {
                 durable::remove(parent).map_err(|source| RefError::Io { path: parent.to_owned(), source })?;
             }
         }
-        if path.is_dir() {
+        // What lies behind a link is nobody's log.
+        if is_folder(path) {
             self.remove_stale_logs(path)?;
         }
         self.make_room(path)
@@ -127,10 +128,15 @@ impl RefStore {
         let io = |source| RefError::Io { path: dir.to_owned(), source };
         for entry in std::fs::read_dir(dir).map_err(io)? {
             let path = entry.map_err(io)?.path();
-            if path.is_dir() { self.remove_stale_logs(&path)? } else { durable::remove(&path).map_err(io)? }
+            if is_folder(&path) { self.remove_stale_logs(&path)? } else { durable::remove(&path).map_err(io)? }
         }
         durable::remove_empty_dir(dir).map(drop).map_err(io)
     }
+}
+
+/// Tells whether there is a folder, and no link to one.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|m| m.is_dir())
 }
 
 /// Tells whether changes of a ref are logged without being asked for, as in Git: of branches, not of tags.
