@@ -62,7 +62,7 @@ pub struct How {
     /// `auto`: where SQLite chose the key (AUTOINCREMENT) and nothing of theirs mentions it but by foreign keys. Foreign keys that
     /// lead there follow.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub renumber: When,
+    pub renumber: RenumberWhen,
 
     /// Whether two changes of one row are a conflict if they are in different cells.
     #[arg(long, value_name = "WHAT", default_value = "cell")]
@@ -86,7 +86,7 @@ pub enum Side {
 
 /// When rows get other keys.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub enum RenumberWhen {
     /// Where SQLite chose the key.
     Auto,
     /// Wherever an INTEGER PRIMARY KEY is taken.
@@ -118,9 +118,9 @@ impl How {
     pub fn options(self) -> MergeOptions {
         MergeOptions {
             renumber: match self.renumber {
-                When::Auto => Renumber::Auto,
-                When::Always => Renumber::Always,
-                When::Never => Renumber::Never,
+                RenumberWhen::Auto => Renumber::Auto,
+                RenumberWhen::Always => Renumber::Always,
+                RenumberWhen::Never => Renumber::Never,
             },
             favor: self.favor.map(|side| match side {
                 Side::Ours => Favor::Ours,

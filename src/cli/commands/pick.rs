@@ -18,6 +18,7 @@ use crate::cli::{json, revs};
 use crate::model::ObjectId;
 use crate::repo::history::walk::WalkOptions;
 use crate::repo::ops::pick::{Direction, Empty, PickRequest, Picked};
+use crate::repo::ops::three_way::conflict_count;
 use crate::repo::state::objects::ObjectReader;
 use crate::repo::{RepoError, Repository};
 
@@ -201,7 +202,7 @@ fn tell(repo: &Repository, picked: &Picked, direction: Direction, stage: bool, c
         }
         Picked::Conflicts { at, databases, files } => {
             conflicts::show_all(files, databases, false, &mut ctx.out)?;
-            let n = count(conflicts::count_all(files, databases) as u64, "conflict");
+            let n = count(conflict_count(files, databases) as u64, "conflict");
             let (word, at) = (direction.word(), revs::short(repo, at));
             let message = format!("cannot {word} {at}: {n}; nothing was changed");
             let help = "'-X ours', '-X theirs' or '-X union' settles rows in conflict";

@@ -1,17 +1,14 @@
 //! What to do about each error of the storeys below: the command that mends it, or the fact that explains it.
 
 use std::io;
-use std::path::Path;
 
-use super::{Failure, exit, moving};
-use crate::cli::suggest;
+use super::{Failure, exit, files, moving};
 use crate::repo::RepoError;
 use crate::repo::ops::add::AddError;
 use crate::repo::ops::branch::BranchError;
 use crate::repo::ops::commit::CommitError;
 use crate::repo::ops::init::InitError;
 use crate::repo::ops::pick::PickError;
-use crate::repo::ops::remove::RemoveError;
 use crate::repo::ops::reset::ResetError;
 use crate::repo::ops::stash::StashError;
 use crate::repo::ops::tag::TagError;
@@ -22,12 +19,9 @@ use crate::repo::state::index::IndexError;
 use crate::repo::state::objects::ReadError;
 use crate::repo::state::reflog::ReflogError;
 use crate::repo::state::refs::RefError;
-use crate::repo::text::pathspec::PathspecError;
-use crate::repo::worktree::beside::BesideError;
 use crate::repo::worktree::clean::CleanError;
 use crate::repo::worktree::diff::FileDiffError;
 use crate::repo::worktree::export::ExportError;
-use crate::repo::worktree::ignore_rules::UntrackableError;
 use crate::sqlite::diff::DiffError;
 use crate::sqlite::error::DatabaseError;
 use crate::sqlite::materialize::MaterializeError;
@@ -38,7 +32,8 @@ use crate::store::{StoreError, VolumeError};
 use crate::util::lock::LockError;
 
 const NEW_HEAD: &str = "'graft init -b <branch>' makes HEAD anew, on that branch, and leaves everything else as it is; '.graft/logs/HEAD' says where it was";
-const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
+/// What helps where something that is stored cannot be read.
+pub(super) const FSCK: &str = "run 'graft fsck' to see what is affected; the rest of the history still reads";
 const REBUILD: &str = "run 'graft fsck --rebuild-index'; it is made from the other files and holds nothing of its own";
 const NEWER: &str = "use a newer graft; nothing was changed";
 /// What helps where the disk is full or fails.
@@ -203,14 +198,14 @@ fn repo(error: &RepoError) -> Option<String> {
         ),
         RepoError::Index(IndexError::Version { .. }) => text(NEWER),
         RepoError::Index(IndexError::Io { source, .. }) => io_help(source),
-        RepoError::Database(e) | RepoError::Materialize(MaterializeError::Database(e)) => database(e),
-        RepoError::Materialize(e) => materialize(e),
+        RepoError::Database(e) | RepoError::Materialize(MaterializeError::Database(e)) => files::database(e),
+        RepoError::Materialize(e) => files::materialize(e),
         RepoError::Lock(LockError::Held { .. }) => text(WAIT_FOR_GRAFT),
         RepoError::Lock(LockError::Io { source, .. }) | RepoError::File { source, .. } => io_help(source),
         RepoError::Init(InitError::InsideGraft(_)) => text("change to a folder outside of it"),
         RepoError::Init(InitError::Branch(_)) => text("choose another name with 'graft init -b <name>'"),
-        RepoError::Add(e) => Some(add(e)),
-        RepoError::Beside(e) => Some(beside(e)),
+        RepoError::Add(e) => Some(files::add(e)),
+        RepoError::Beside(e) => Some(files::beside(e)),
         RepoError::Commit(e) => Some(commit(e)),
         RepoError::Config(e) => config(e),
         RepoError::Identity(IdentityError::Empty { .. }) => {
@@ -218,19 +213,19 @@ fn repo(error: &RepoError) -> Option<String> {
         }
         RepoError::Identity(IdentityError::Date(_)) => text("as in 2026-11-21, '2026-11-21 14:30 +0100', @1700000000"),
         RepoError::Checkout(e) => Some(moving::checkout(e)),
-        RepoError::Pathspec(e) => pathspec(e),
-        RepoError::Untrackable(e) => untrackable(e),
-        RepoError::Remove(e) => remove(e),
+        RepoError::Pathspec(e) => files::pathspec(e),
+        RepoError::Untrackable(e) => files::untrackable(e),
+        RepoError::Remove(e) => files::remove(e),
         RepoError::Clean(CleanError::InUse(_)) => {
             Some("nothing was removed; close it, or leave it out as in 'graft clean -f -- . :!app.db'".to_owned())
         }
         RepoError::Rev(e) => super::revision::help(e),
         RepoError::Branch(e) => super::revision::branch(e),
         RepoError::Tag(e) => super::revision::tag(e),
-        RepoError::Reset(ResetError::NoMatch(path)) => Some(near_file(path)),
+        RepoError::Reset(ResetError::NoMatch(path)) => Some(files::near_file(path)),
         RepoError::Export(ExportError::Exists(_)) => text("overwrite it with --force, or choose another name"),
         RepoError::Export(ExportError::IsFolder(_)) => text("name a file in it"),
-        RepoError::Diff(e) => file_diff(e),
+        RepoError::Diff(e) => files::file_diff(e),
         RepoError::NotARepository(_) => {
             text("make one with 'graft init', or go into one with 'cd' or 'graft -C <DIR>'")
         }
@@ -284,63 +279,6 @@ fn refs(error: &RefError) -> Option<&'static str> {
     }
 }
 
-fn database(error: &DatabaseError) -> Option<String> {
-    let help = match error {
-        DatabaseError::Locked { .. } => {
-            "wait until they have finished, or wait longer with --busy-timeout <MILLISECONDS>"
-        }
-        DatabaseError::Truncated { .. }
-        | DatabaseError::Malformed { .. }
-        | DatabaseError::NotADatabase { .. }
-        | DatabaseError::Emptied { .. } => {
-            "'graft restore --force <file>' brings back the last added state; 'graft add --opaque <file>' takes it byte for byte as it is"
-        }
-        DatabaseError::Overwritten { .. } => "wait until the program that writes it has finished, and try again",
-        DatabaseError::Empty { .. } => "'graft add --opaque <file>' tracks any file byte for byte",
-        DatabaseError::NotPermitted { .. } => "check who owns the file and its folder ('ls -l')",
-        DatabaseError::NeedsRecovery { .. } => {
-            "open it once with 'sqlite3' where the folder is writable, or copy it there with the files beside it"
-        }
-        DatabaseError::Io { source, .. } => return io_help(source),
-        DatabaseError::Disk { .. } => DISK,
-        DatabaseError::Sqlite { .. } | DatabaseError::Interrupted(_) => return None,
-    };
-    Some(help.to_owned())
-}
-
-fn materialize(error: &MaterializeError) -> Option<String> {
-    match error {
-        MaterializeError::ChangedMeanwhile { .. } => Some("look at 'graft status' and try again".to_owned()),
-        MaterializeError::Open { .. } => Some("close the database there and try again".to_owned()),
-        MaterializeError::Mounted { .. } => {
-            Some("mount the folder that holds it instead of the file, as containers allow".to_owned())
-        }
-        MaterializeError::Source { .. } => Some(FSCK.to_owned()),
-        MaterializeError::Io { source, .. } => io_help(source),
-        _ => None,
-    }
-}
-
-fn add(error: &AddError) -> String {
-    match error {
-        AddError::NothingSpecified => "maybe you wanted 'graft add .'?".to_owned(),
-        AddError::NoMatch(path) => near_file(path),
-        AddError::Ignored(path) => format!("'graft add -f {path}' adds it all the same"),
-    }
-}
-
-fn beside(error: &BesideError) -> String {
-    match error {
-        BesideError::Unfinished { sidecar, .. } => format!(
-            "close the program that uses it, so that its work comes into the file; or give up what is in '{}' with --force",
-            sidecar.display()
-        ),
-        BesideError::OtherName { other, .. } => {
-            format!("close the program that uses '{}'; let programs open one and the same name", other.display())
-        }
-    }
-}
-
 fn commit(error: &CommitError) -> String {
     match error {
         CommitError::NothingToCommit => "'graft add <file>' stages changes, 'graft status' shows them".to_owned(),
@@ -349,64 +287,10 @@ fn commit(error: &CommitError) -> String {
             "'--allow-empty' makes it all the same; 'graft reset HEAD~1' removes the commit".to_owned()
         }
         CommitError::NothingToAmend => "leave --amend out to make the first commit".to_owned(),
-        CommitError::NoMatch(path) => near_tracked(path),
+        CommitError::NoMatch(path) => files::near_tracked(path),
         CommitError::PathsWithAll => "leave out the one or the other".to_owned(),
         CommitError::HeadMoved => "look at 'graft log' and 'graft status', then commit again".to_owned(),
     }
-}
-
-fn file_diff(error: &FileDiffError) -> Option<String> {
-    match error {
-        FileDiffError::NoMatch { path, known } => {
-            let typed = path.to_string_lossy();
-            Some(match suggest::nearest(&typed, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => near_file(path),
-            })
-        }
-        FileDiffError::Rows { source: DiffError::Source(_) | DiffError::Sqlite(_), .. } => Some(FSCK.to_owned()),
-        FileDiffError::Rows { .. } => None,
-    }
-}
-
-fn pathspec(error: &PathspecError) -> Option<String> {
-    let help = match error {
-        PathspecError::Outside { .. } => "only files below the folder with .graft in it belong to the repository",
-        PathspecError::BeyondSymlink { .. } => "name the file by its real path",
-        PathspecError::NotUtf8(_) => "rename the file",
-        PathspecError::Magic { .. } => "put ':(literal)' before a path that begins with ':'",
-        PathspecError::Reserved { .. } => "what lies in '.graft' and '.git' belongs to Graft and Git themselves",
-        PathspecError::Empty => "name a file, or '.' for the folder you stand in",
-    };
-    Some(help.to_owned())
-}
-
-fn untrackable(error: &UntrackableError) -> Option<String> {
-    let help = match error {
-        UntrackableError::Symlink(_) => "add the file that it leads to",
-        UntrackableError::NestedRepository(_) => "work in it with 'graft -C <DIR>'",
-        UntrackableError::Sidecar(_) => "add the database; what is in the files beside it comes with it",
-        UntrackableError::Unreadable { source, .. } => return io_help(source),
-        UntrackableError::Special(_) => "only files have a content to keep; name others in .graftignore",
-    };
-    Some(help.to_owned())
-}
-
-fn remove(error: &RemoveError) -> Option<String> {
-    let help = match error {
-        RemoveError::NoMatch(path) => return Some(near_tracked(path)),
-        RemoveError::Folder(_) => "'graft rm -r <folder>' removes what is tracked in it",
-        RemoveError::LocalChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
-        RemoveError::StagedChanges(_) => "'graft rm --cached' keeps the file, -f removes it all the same",
-        RemoveError::InUse { .. } => "close the program that has it open",
-        RemoveError::BehindLink(_) => {
-            "remove the link and put the folder back, or 'graft rm --cached' to stop tracking what was there"
-        }
-        RemoveError::DestinationExists(_) => "-f overwrites it",
-        RemoveError::NotAFolder(_) => "make the folder first",
-        RemoveError::Path(_) | RemoveError::IntoItself(_) => return None,
-    };
-    Some(help.to_owned())
 }
 
 fn config(error: &ConfigError) -> Option<String> {
@@ -422,27 +306,12 @@ fn config(error: &ConfigError) -> Option<String> {
     Some(help.to_owned())
 }
 
-/// Names a file that may have been meant where only tracked ones count.
-pub(super) fn near_tracked(path: &Path) -> String {
-    match path.exists() {
-        true => format!("'graft add {}' tracks it", path.display()),
-        false => near_file(path),
-    }
-}
-
-/// Names a file that may have been meant.
-pub(super) fn near_file(path: &Path) -> String {
-    match suggest::file_like(path) {
-        Some(near) => format!("did you mean '{}'?", near.display()),
-        None => "'graft ls-files' lists what is tracked, 'graft status' what is not".to_owned(),
-    }
-}
-
 fn is_permission(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-fn io_help(error: &io::Error) -> Option<String> {
+/// Returns what helps against an error of the system.
+pub(super) fn io_help(error: &io::Error) -> Option<String> {
     system_help(error).map(str::to_owned)
 }
 

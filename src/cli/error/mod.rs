@@ -4,6 +4,7 @@
 //! `--json` one object; on a terminal miette draws it. A Rust type name or debug value never appears.
 
 mod explain;
+mod files;
 mod moving;
 mod remote;
 mod revision;

@@ -1,6 +1,6 @@
 //! What helps against errors about moving through history: checkout, switch, merge, stash, undo.
 
-use super::explain::{near_file, near_tracked};
+use super::files::{near_file, near_tracked};
 use crate::repo::ops::merge::MergeError;
 use crate::repo::ops::pick::PickError;
 use crate::repo::ops::stash::StashError;

@@ -111,11 +111,6 @@ pub fn all<'a>(files: &'a [FileConflict], databases: &'a [MergedDatabase]) -> Ve
     whole.chain(rows).enumerate().map(|(i, conflict)| Conflict { n: i + 1, ..conflict }).collect()
 }
 
-/// Counts the conflicts of all files.
-pub fn count_all(files: &[FileConflict], databases: &[MergedDatabase]) -> usize {
-    files.len() + databases.iter().map(|d| d.merged.conflicts.len()).sum::<usize>()
-}
-
 /// Writes the conflicts of all files; with `names`, also which databases were merged.
 pub fn show_all(
     files: &[FileConflict],

@@ -175,10 +175,7 @@ impl Repository {
             return Err(CommitError::NothingToCommit.into());
         }
         let message = self.message(options, replaced.as_ref())?;
-        let mut generation = 1;
-        for parent in &parents {
-            generation = generation.max(self.commit(parent)?.generation + 1);
-        }
+        let generation = self.generation_above(&parents)?;
         let commit = Commit {
             tree: tree_id,
             parents,

@@ -19,12 +19,20 @@ impl Repository {
         Ok(id)
     }
 
-    /// Returns a commit made by the user, now. The parents are stored already.
-    pub(super) fn new_commit(&self, tree: ObjectId, parents: &[ObjectId], message: &str) -> Result<Commit> {
-        let mut kept: Vec<ObjectId> = Vec::new();
+    /// Returns the generation of a commit with these parents.
+    pub(super) fn generation_above(&self, parents: &[ObjectId]) -> Result<u64> {
         let mut generation = 1;
         for parent in parents {
             generation = generation.max(self.commit(parent)?.generation + 1);
+        }
+        Ok(generation)
+    }
+
+    /// Returns a commit made by the user, now. The parents are stored already.
+    pub(super) fn new_commit(&self, tree: ObjectId, parents: &[ObjectId], message: &str) -> Result<Commit> {
+        let mut kept: Vec<ObjectId> = Vec::new();
+        let generation = self.generation_above(parents)?;
+        for parent in parents {
             if !kept.contains(parent) {
                 kept.push(*parent);
             }

@@ -1,13 +1,11 @@
 //! Merging another history into the current branch: by moving forward, or row by row.
 
-use crate::model::{Commit, ObjectId, RefName};
+use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
 use crate::repo::error::Result;
 use crate::repo::history::walk;
 use crate::repo::ops::commit::tidy;
-use crate::repo::ops::three_way::{FileConflict, MergedDatabase, tree_of};
-use crate::repo::state::identity::{Overrides, Role};
-use crate::repo::state::objects::ObjectReader;
+use crate::repo::ops::three_way::{FileConflict, MergedDatabase, conflict_count, tree_of};
 use crate::repo::state::refs::{Expected, Head, RefEdit};
 use crate::repo::worktree::checkout::CheckoutOutcome;
 use crate::repo::worktree::moves::{Move, States};
@@ -95,7 +93,7 @@ pub struct Mixed {
 impl Mixed {
     /// Counts the conflicts of all files; if there are any, nothing was changed.
     pub fn conflict_count(&self) -> usize {
-        self.conflicts.len() + self.databases.iter().map(|d| d.merged.conflicts.len()).sum::<usize>()
+        conflict_count(&self.conflicts, &self.databases)
     }
 }
 
@@ -227,19 +225,12 @@ impl Repository {
         states: &States,
         tx: &mut Transaction<'_>,
     ) -> Result<ObjectId> {
-        let parents = vec![from, request.commit];
-        let mut generation = 1;
-        for parent in &parents {
-            generation = generation.max(self.commit(parent)?.generation + 1);
-        }
         let message = match &request.message {
             Some(text) => tidy(text),
             None => self.merge_message(&request.name)?,
         };
         let tree = tx.add_object(&tree_of(states));
-        let author = self.signature(Role::Author, &Overrides::default())?;
-        let committer = self.signature(Role::Committer, &Overrides::default())?;
-        Ok(tx.add_object(&Commit { tree, parents, generation, author, committer, message }))
+        Ok(tx.add_object(&self.new_commit(tree, &[from, request.commit], &message)?))
     }
 
     /// Returns the message that names the two histories, as Git writes it.

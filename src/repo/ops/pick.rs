@@ -3,12 +3,11 @@
 //! Each commit is a three-way merge whose base is its parent; a revert swaps the two. All commits are made in the store first,
 //! one on the other, and the worktree moves once: if one of them is in conflict, nothing is changed.
 
-use crate::model::{Commit, ObjectId, RefName};
+use crate::model::{ObjectId, RefName};
 use crate::repo::Repository;
 use crate::repo::error::Result;
 use crate::repo::ops::commit::tidy;
 use crate::repo::ops::three_way::{FileConflict, MergedDatabase, tree_of};
-use crate::repo::state::identity::{Overrides, Role};
 use crate::repo::state::objects::ObjectReader;
 use crate::repo::state::refs::{Expected, RefEdit};
 use crate::repo::worktree::checkout::CheckoutOutcome;
@@ -181,25 +180,25 @@ impl Repository {
         tx: &mut Transaction<'_>,
     ) -> Result<ObjectId> {
         let from = self.commit(id)?;
-        let committer = self.signature(Role::Committer, &Overrides::default())?;
-        let (author, message) = match request.direction {
+        let message = match request.direction {
             Direction::Again => {
                 let note = if request.note { format!("\n(cherry picked from commit {id})\n") } else { String::new() };
-                (from.author.clone(), format!("{}{note}", from.message))
+                format!("{}{note}", from.message)
             }
             Direction::Back => {
                 let of = match request.mainline.and_then(|n| from.parents.get(n - 1)) {
                     Some(parent) => format!("{id}, reversing\nchanges made to {parent}"),
                     None => id.to_string(),
                 };
-                let message = format!("Revert \"{}\"\n\nThis reverts commit {of}.\n", from.subject());
-                (self.signature(Role::Author, &Overrides::default())?, message)
+                format!("Revert \"{}\"\n\nThis reverts commit {of}.\n", from.subject())
             }
         };
         let tree = tx.add_object(&tree_of(states));
-        let generation = self.commit(&tip)?.generation + 1;
-        let message = tidy(&message);
-        Ok(tx.add_object(&Commit { tree, parents: vec![tip], generation, author, committer, message }))
+        let mut commit = self.new_commit(tree, &[tip], &tidy(&message))?;
+        if request.direction == Direction::Again {
+            commit.author = from.author;
+        }
+        Ok(tx.add_object(&commit))
     }
 
     /// Brings index, worktree and HEAD where the last commit is.

@@ -62,6 +62,11 @@ pub struct MergedDatabase {
     pub merged: Merged,
 }
 
+/// Counts the conflicts of all files.
+pub fn conflict_count(files: &[FileConflict], databases: &[MergedDatabase]) -> usize {
+    files.len() + databases.iter().map(|d| d.merged.conflicts.len()).sum::<usize>()
+}
+
 /// What came out of a merge of all files.
 #[derive(Default)]
 pub(super) struct ThreeWay {
@@ -96,7 +101,7 @@ struct Triple {
 impl ThreeWay {
     /// Tells whether all of theirs is in the result.
     pub fn is_clean(&self) -> bool {
-        self.conflicts.is_empty() && self.databases.iter().all(|d| d.merged.conflicts.is_empty())
+        conflict_count(&self.conflicts, &self.databases) == 0
     }
 
     /// Adds what is new to a transaction, and returns the states of all files.

@@ -100,7 +100,12 @@ impl RowPair<'_> {
 
 /// Finds out what rows that are older than a column hold there.
 fn default_value(decl_type: &str, default: Option<&str>) -> Value {
-    let Some(default) = default else { return Value::Null };
+    // A default that only the application can evaluate was never given to an existing row by SQLite.
+    default.and_then(|default| evaluated(decl_type, default)).unwrap_or(Value::Null)
+}
+
+/// Returns what the default of a column of this type is as it is stored; `None` if SQLite alone cannot tell.
+pub(in crate::sqlite) fn evaluated(decl_type: &str, default: &str) -> Option<Value> {
     let decl_type = if decl_type.is_empty() { String::new() } else { quoted(decl_type) };
     let evaluate = || -> rusqlite::Result<Value> {
         let scratch = Connection::open_in_memory()?;
@@ -109,6 +114,5 @@ fn default_value(decl_type: &str, default: Option<&str>) -> Value {
         ))?;
         scratch.query_row("SELECT c FROM t", [], |row| Ok(value(row.get_ref(0)?)))
     };
-    // A default that only the application can evaluate was never given to an existing row by SQLite.
-    evaluate().unwrap_or(Value::Null)
+    evaluate().ok()
 }

@@ -34,6 +34,7 @@ use ahead::Ahead;
 pub use condition::Condition;
 pub(in crate::sqlite) use encode::encode;
 pub use mapping::RowPair;
+pub(in crate::sqlite) use mapping::evaluated;
 pub use matcher::Sink;
 pub(in crate::sqlite) use rows::KeptColumns;
 pub use rows::TableChanges;

@@ -101,6 +101,14 @@ fn decode_one(bytes: &[u8]) -> (Value, &[u8]) {
     (decode(value).expect("it was encoded").swap_remove(0), rest)
 }
 
+/// Returns the integer that a key begins with, such as a rowid.
+pub(super) fn integer_key(key: &[u8]) -> Option<i64> {
+    match decode(key)?.first()? {
+        Value::Integer(n) => Some(*n),
+        _ => None,
+    }
+}
+
 /// Returns values as cells.
 pub(super) fn cells(values: &[Value]) -> Row {
     values.iter().cloned().map(Cell::Value).collect()

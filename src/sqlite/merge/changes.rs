@@ -112,7 +112,7 @@ impl Merge<'_> {
             return Ok(None);
         }
         // An index that is sorted by a collation of the application's must not be searched.
-        let plus = if self.sorts_unknown(state.conn, &table.real.name)? { "+" } else { "" };
+        let plus = if sorts_unknown(state.conn, &table.real.name)? { "+" } else { "" };
         let conditions: Vec<String> = names.iter().map(|n| format!("{plus}{} = ?", quoted(n))).collect();
         let sql = format!("{} WHERE {}", selection(table), conditions.join(" AND "));
         let mut statement = state.conn.prepare_cached(&sql).map_err(|e| unreadable(table, e))?;
@@ -141,13 +141,6 @@ impl Merge<'_> {
         let state = [&self.b, &self.o, &self.t][which];
         let Some(layout) = plan.merged().and_then(|m| m.layouts[which].as_ref()) else { return Ok(()) };
         each_row(state, &plan.lower, &mut |place, values| on(place, layout.row(&values)?))
-    }
-
-    /// Tells whether a table has an index or a key that is sorted by a collation that SQLite has not.
-    fn sorts_unknown(&self, conn: &Connection, table: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) l, pragma_index_xinfo(l.name) x \
-                   WHERE x.key AND x.coll IS NOT NULL AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM'))";
-        Ok(conn.prepare_cached(sql)?.query_row([table], |row| row.get(0))?)
     }
 
     /// Gathers all rows of a table whose key is another one in some state, by the merged key; tells whether all have it, each once.
@@ -245,6 +238,13 @@ fn unreadable(table: &StateTable, e: rusqlite::Error) -> RowMergeError {
         }
         _ => DiffError::Sqlite(e).into(),
     }
+}
+
+/// Tells whether a table has an index or a key that is sorted by a collation that SQLite has not.
+pub(super) fn sorts_unknown(conn: &Connection, table: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) l, pragma_index_xinfo(l.name) x \
+               WHERE x.key AND x.coll IS NOT NULL AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM'))";
+    Ok(conn.prepare_cached(sql)?.query_row([table], |row| row.get(0))?)
 }
 
 /// Reads a row of the spool, if it is there.

@@ -65,12 +65,10 @@ impl Merge<'_> {
         let place = plan.table.rowid_name.as_deref().unwrap_or("NULL");
         let given: Vec<String> = (1..=names.len()).map(|i| format!("?{i} AS {}", names[i - 1])).collect();
         for unique in self.uniques(plan)? {
-            let terms = unique.terms.join(", ");
             let condition = unique.condition.map(|c| format!("({c}) AND ")).unwrap_or_default();
             let equal: Vec<String> =
                 (0..unique.terms.len()).map(|i| format!("({}) = w.t{i}", unique.terms[i])).collect();
             let aliased: Vec<String> = unique.terms.iter().enumerate().map(|(i, t)| format!("({t}) AS t{i}")).collect();
-            let _ = terms;
             let sql = format!(
                 "WITH n AS MATERIALIZED (SELECT {}), w AS MATERIALIZED (SELECT {} FROM n) \
                  SELECT {place}, {} FROM main.{}, w WHERE {condition}{}",

@@ -6,8 +6,8 @@ use super::cells::{Cell, Row};
 use super::plan::Plan;
 use super::state::StateTable;
 use crate::model::Value;
-use crate::sqlite::diff::Table;
 use crate::sqlite::diff::side::{param, quoted, value};
+use crate::sqlite::diff::{Table, evaluated};
 
 /// Where a cell comes from.
 #[derive(Clone, Debug)]
@@ -116,11 +116,5 @@ fn default(decl_type: &str, default: Option<&str>) -> Cell {
     if changing[..4].iter().any(|word| lower.contains(word)) || words.iter().any(|w| w.trim_matches('\'') == "now") {
         return Cell::Absent;
     }
-    let evaluate = || -> rusqlite::Result<Value> {
-        let scratch = Connection::open_in_memory()?;
-        let definition = format!("CREATE TABLE t (k, c {} DEFAULT ({default}))", type_name(decl_type));
-        scratch.execute_batch(&format!("{definition}; INSERT INTO t (k) VALUES (1)"))?;
-        scratch.query_row("SELECT c FROM t", [], |row| Ok(value(row.get_ref(0)?)))
-    };
-    evaluate().map_or(Cell::Absent, Cell::Value)
+    evaluated(decl_type, default).map_or(Cell::Absent, Cell::Value)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::cells::{Cell, Row, same_row};
+use super::cells::{Cell, Row, integer_key, same_row};
 use super::changes::{BASE, OURS};
 use super::definition::Definition;
 use super::plan::{Pairing, Plan};
@@ -10,7 +10,7 @@ use super::references::Reference;
 use super::spool::Unit;
 use super::{Merge, Renumber, Renumbered, Result};
 use crate::model::Value;
-use crate::sqlite::diff::encode::{decode, encode};
+use crate::sqlite::diff::encode::encode;
 use crate::sqlite::diff::side::quoted;
 
 /// New keys by old ones, by table in lower case.
@@ -84,7 +84,7 @@ impl Merge<'_> {
             if unit.base.is_none() && unit.theirs.is_some() {
                 let ours = self.look_up(OURS, plan, &unit.key)?.map(|(_, row)| row);
                 if ours.is_some() && !same_row(ours.as_ref(), unit.theirs.as_ref()) {
-                    taken.extend(number_of(&unit.key));
+                    taken.extend(integer_key(&unit.key));
                 }
             }
             Ok(())
@@ -255,13 +255,6 @@ fn parents_first(names: &[String], references: &BTreeMap<String, Vec<Reference>>
         visit(name, references, &mut Vec::new(), &mut order);
     }
     order
-}
-
-fn number_of(key: &[u8]) -> Option<i64> {
-    match decode(key)?.first()? {
-        Value::Integer(n) => Some(*n),
-        _ => None,
-    }
 }
 
 /// Returns the number that a text is, written as SQLite writes it.

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::changes::sorts_unknown;
 use super::plan::Plan;
 use super::state::empty_scratch;
 use super::{Conflict, ConflictKind, Merge, Result};
@@ -55,9 +56,7 @@ impl Merge<'_> {
             {
                 continue;
             }
-            let sql = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) l, pragma_index_xinfo(l.name) x \
-                       WHERE x.key AND x.coll IS NOT NULL AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM'))";
-            if scratch.query_row(sql, [&plan.name], |row| row.get(0))? {
+            if sorts_unknown(&scratch, &plan.name)? {
                 unwritable.push(plan.lower.clone());
             }
         }

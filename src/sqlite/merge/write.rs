@@ -3,7 +3,7 @@
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, ffi, params, params_from_iter};
 
-use super::cells::{Cell, Row, same_row};
+use super::cells::{Cell, Row, integer_key, same_row};
 use super::plan::{Pairing, Plan, Rows};
 use super::spool::Unit;
 use super::state::{SETTINGS, State, empty_scratch, read_objects};
@@ -223,7 +223,7 @@ impl Merge<'_> {
             true => self.checked(&known, &|| self.update(plan, unit, row))?,
             false => {
                 let place = match (plan.is_virtual(), unit.ours.is_some()) {
-                    (true, _) => rowid_of(&unit.key),
+                    (true, _) => integer_key(&unit.key),
                     (false, true) => unit.place,
                     (false, false) => {
                         *next = next.and_then(|n| n.checked_add(1));
@@ -445,13 +445,6 @@ fn locate(plan: &Plan, unit: &Unit) -> (String, Vec<Value>) {
             let rowid = plan.table.rowid_name.as_deref().unwrap_or("rowid");
             (format!("{rowid} = ?"), vec![Value::Integer(unit.place.unwrap_or_default())])
         }
-    }
-}
-
-fn rowid_of(key: &[u8]) -> Option<i64> {
-    match decode(key)?.first()? {
-        Value::Integer(n) => Some(*n),
-        _ => None,
     }
 }
 
